@@ -1,0 +1,120 @@
+"""What happened, in the past tense. Facts are kept as events, and `portward events` shows them.
+
+LoginFailed(time=now, account="ann", address="203.0.113.7", reason="password")
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+_COLUMNS = {"time", "gate", "rule", "request_id", "address", "host", "sni", "account"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Base of all facts. `kind` is the class name; columns are what every fact can be searched by."""
+
+    time: datetime
+    request_id: str = ""
+    address: str = ""
+    account: str = ""
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__
+
+    def columns(self) -> dict[str, str | datetime]:
+        """The values that the store keeps in columns of their own, by column name."""
+        return {name: value for name, value in asdict(self).items() if name in _COLUMNS}
+
+    def fields(self) -> dict[str, str | int]:
+        """Everything else that this fact carries, empty values left out."""
+        return {name: value for name, value in asdict(self).items() if name not in _COLUMNS and value != ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(Fact):
+    """A gate refused a connection or a request; `rule` names which one (see edge/refusals.py)."""
+
+    gate: str
+    rule: str
+    host: str = ""
+    sni: str = ""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    count: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn(Fact):
+    session: str
+    factors: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginFailed(Fact):
+    """`reason` is for the operator alone: password, unknown, disabled, totp, recovery, throttled."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorPassed(Fact):
+    session: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRevoked(Fact):
+    """`by` is the account or `cli` or `policy`; `reason` is logout, revoked, password, disabled, removed, expired."""
+
+    session: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged(Fact):
+    """`change` is added, removed, disabled, enabled, groups, password, totp, recovery-codes or enrolled."""
+
+    change: str
+    by: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigApplied(Fact):
+    """A configuration took effect; `how` is reload, runtime or start."""
+
+    how: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRejected(Fact):
+    """A configuration was not used; the last good one goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeMended(Fact):
+    """The edge did not have what it should have, and the reconciler put it right."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogDropped(Fact):
+    """The edge had to drop log lines because their reader was away or slow."""
+
+    ring: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsDropped(Fact):
+    """A flood of refusals was counted instead of kept one by one."""
+
+    count: int

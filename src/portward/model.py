@@ -1,0 +1,151 @@
+"""The nouns of Portward: frozen values that every package may pass around.
+
+    hello = Route(name="hello", service="hello", host="hello.example.com", path="/", ...)
+
+All times are timezone-aware UTC; all durations are `timedelta`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+
+class Role(StrEnum):
+    """What an account may do with the gateway itself; what it may open is decided by `Access`."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may log in. `name` is the key: `[a-z0-9][a-z0-9._-]{0,31}`."""
+
+    name: str
+    role: Role = Role.MEMBER
+    display_name: str = ""
+    email: str = ""
+    groups: frozenset[str] = frozenset()
+    disabled: bool = False
+    has_password: bool = False
+    has_totp: bool = False
+    created_at: datetime | None = None
+    last_login_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named set of accounts. `[a-z0-9][a-z0-9._-]{0,31}`."""
+
+    name: str
+    members: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login of one account in one browser; the token itself is known to that browser alone."""
+
+    id: str
+    account: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    second_factor_at: datetime | None = None
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSession:
+    """The part of a session that holds at one host. `key` is upper-case hex of SHA-256(token|host)."""
+
+    key: str
+    session_id: str
+    host: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSession:
+    """What the edge needs to know of one host session: one line of `sessions.map`."""
+
+    key: str
+    account: str
+    session_id: str
+    expires_at: datetime
+    second_factor_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may open a route: `public` needs no login, `members` is any account; otherwise one match is enough."""
+
+    public: bool = False
+    members: bool = False
+    owners: bool = False
+    groups: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a request goes: `host`/`port` for http, https and h2c; `path` for unix; neither for demo."""
+
+    scheme: Literal["http", "https", "h2c", "unix", "demo"]
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.scheme == "demo":
+            return "demo"
+        if self.scheme == "unix":
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One host and path prefix, and what lies behind it. `path` begins and ends with `/`."""
+
+    name: str
+    service: str
+    host: str
+    path: str
+    upstream: Upstream
+    access: Access
+    strip: bool = False
+    compress: bool = False
+    verify: bool | str = True
+    timeout: timedelta | None = None
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate in a PEM file that holds the chain and the key, for the names it covers."""
+
+    file: str
+    hosts: tuple[str, ...]
+    serial: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact as it is kept: `id` grows with time; `fields` holds what only this kind of fact has."""
+
+    id: int
+    time: datetime
+    kind: str
+    gate: str = ""
+    rule: str = ""
+    request_id: str = ""
+    address: str = ""
+    host: str = ""
+    sni: str = ""
+    account: str = ""
+    fields: dict[str, str | int] = field(default_factory=dict)
