@@ -1,0 +1,1 @@
+"""The machine that Portward runs on: files, child processes, systemd."""

@@ -1,0 +1,144 @@
+"""Where everything lies in the state directory.
+
+state = State(Path(".portward"))
+state.admin_socket                    # Path('/home/ann/.portward/run/admin.sock')
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from portward.errors import Environment
+from portward.host.files import private_directory
+
+_SOCKET_PATH_BYTES = 107
+"""Linux: `sun_path` has room for this many bytes and a NUL (unix(7))."""
+_LONGEST_SOCKET = "/run/master.sock.4194304.tmp"
+"""HAProxy binds a Unix socket as `NAME.PID.tmp` first and renames it then."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The paths of one state directory; `directory` is made absolute.
+
+    Raises `Environment` when it is too long to hold Unix sockets.
+    """
+
+    directory: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory).absolute())
+        room = _SOCKET_PATH_BYTES - len(_LONGEST_SOCKET)
+        if len(os.fsencode(self.directory)) > room:
+            raise Environment(
+                f"the state directory's path is longer than {room} bytes, so Unix sockets have no room in it: "
+                f"{self.directory}",
+                way_out="choose a shorter one with --state, or with PORTWARD_STATE",
+            )
+
+    def prepare(self) -> None:
+        """Make the directories that are missing, each readable by its owner alone."""
+        for path in (self.directory, self.authority, self.certificates, self.log, self.run, self.edge):
+            private_directory(path)
+
+    def sockets(self) -> tuple[Path, ...]:
+        """Every Unix socket that some program of Portward makes."""
+        return (
+            self.admin_socket,
+            self.portal_socket,
+            self.demo_socket,
+            self.edge_socket,
+            self.master_socket,
+            self.access_socket,
+            self.events_socket,
+            self.notify_socket,
+        )
+
+    def pid_file(self, program: str) -> Path:
+        """Where the supervisor notes the process of one of its programs."""
+        return self.run / f"{program}.pid"
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "portward.db"
+
+    @property
+    def secret(self) -> Path:
+        """32 random bytes that seal secrets in the database."""
+        return self.directory / "secret.key"
+
+    @property
+    def authority(self) -> Path:
+        return self.directory / "authority"
+
+    @property
+    def certificates(self) -> Path:
+        return self.directory / "certificates"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
+
+    @property
+    def access_log(self) -> Path:
+        return self.log / "access.log"
+
+    @property
+    def run(self) -> Path:
+        return self.directory / "run"
+
+    @property
+    def lock(self) -> Path:
+        """Held with flock by the supervisor; holds its pid."""
+        return self.run / "lock"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.run / "admin.sock"
+
+    @property
+    def portal_socket(self) -> Path:
+        return self.run / "portal.sock"
+
+    @property
+    def demo_socket(self) -> Path:
+        return self.run / "demo.sock"
+
+    @property
+    def edge_socket(self) -> Path:
+        """HAProxy's runtime API."""
+        return self.run / "edge.sock"
+
+    @property
+    def master_socket(self) -> Path:
+        """The CLI of HAProxy's master process."""
+        return self.run / "master.sock"
+
+    @property
+    def access_socket(self) -> Path:
+        """The recorder listens; HAProxy's access ring connects."""
+        return self.run / "access.sock"
+
+    @property
+    def events_socket(self) -> Path:
+        """The keeper listens; HAProxy's ring of refusals connects."""
+        return self.run / "events.sock"
+
+    @property
+    def notify_socket(self) -> Path:
+        """The supervisor listens; the keeper reports (sd_notify(3))."""
+        return self.run / "notify.sock"
+
+    @property
+    def edge(self) -> Path:
+        """haproxy.cfg and all that it names: maps, crt-list, pages."""
+        return self.directory / "edge"
+
+    @property
+    def haproxy_cfg(self) -> Path:
+        return self.edge / "haproxy.cfg"
+
+    @property
+    def recorder_settings(self) -> Path:
+        """What the keeper tells the recorder (see watch/retention.py)."""
+        return self.edge / "recorder.json"
