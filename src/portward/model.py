@@ -58,12 +58,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class HostSession:
-    """The part of a session that holds at one host. `key` is upper-case hex of SHA-256(token|host)."""
+    """The part of a session that holds at one host. `key` is upper-case hex of SHA-256(token|host).
+
+    `second_factor_at` is the session's when the host was entered: a token never gains a right after it was given out.
+    """
 
     key: str
     session_id: str
     host: str
     created_at: datetime
+    second_factor_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
