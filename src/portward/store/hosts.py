@@ -1,0 +1,98 @@
+"""Host sessions: the part of a session that holds at one host. `store.sessions` calls these in its transactions.
+
+await hosts.add(connection, HostSession(key, session_id, "hello.example.com", now, second_factor_at=None))
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portward.config.settings import SessionPolicy
+from portward.model import EdgeSession, HostSession
+from portward.store.tables import accounts, host_sessions, sessions
+
+_PAGE = 5000
+_KEPT = 4
+"""A browser holds one cookie for a host; requests in flight may still carry an earlier one."""
+
+
+async def add(connection: AsyncConnection, part: HostSession) -> Sequence[str] | None:
+    """Returns the keys of older ones that make room, or None when the session has ended."""
+    try:
+        await connection.execute(insert(host_sessions).values(asdict(part)))
+    except IntegrityError:
+        return None
+    same = and_(host_sessions.c.session_id == part.session_id, host_sessions.c.host == part.host)
+    newest = select(host_sessions.c.key).where(same).order_by(host_sessions.c.created_at.desc()).limit(_KEPT)
+    older = delete(host_sessions).where(and_(same, host_sessions.c.key.not_in(newest)))
+    return list(await connection.scalars(older.returning(host_sessions.c.key)))
+
+
+async def add_many(connection: AsyncConnection, parts: Sequence[HostSession]) -> None:
+    if parts:
+        await connection.execute(insert(host_sessions), [asdict(part) for part in parts])
+
+
+async def list_of(connection: AsyncConnection, session_id: str | None) -> Sequence[HostSession]:
+    """Those of one session, or all."""
+    query = select(host_sessions).order_by(host_sessions.c.created_at)
+    if session_id is not None:
+        query = query.where(host_sessions.c.session_id == session_id)
+    return [HostSession(**row._mapping) for row in await connection.execute(query)]
+
+
+async def in_use(connection: AsyncConnection) -> Sequence[tuple[str, str]]:
+    """Pairs of account and host."""
+    joined = host_sessions.join(sessions, sessions.c.id == host_sessions.c.session_id)
+    query = select(sessions.c.account, host_sessions.c.host).select_from(joined).distinct()
+    return [(account, host) for account, host in await connection.execute(query)]
+
+
+async def leave(connection: AsyncConnection, account: str, host: str) -> Sequence[HostSession]:
+    """Forget an account's at one host."""
+    mine = select(sessions.c.id).where(sessions.c.account == account)
+    which = and_(host_sessions.c.host == host, host_sessions.c.session_id.in_(mine))
+    rows = await connection.execute(delete(host_sessions).where(which).returning(*host_sessions.c))
+    return [HostSession(**row._mapping) for row in rows]
+
+
+async def for_edge(
+    connection: AsyncConnection, condition: ColumnElement[bool], policy: SessionPolicy
+) -> AsyncIterator[list[EdgeSession]]:
+    """In pages, so that 100,000 of them do not hold up the event loop; no account or session is made of a row."""
+    joined = host_sessions.join(sessions, sessions.c.id == host_sessions.c.session_id).join(
+        accounts, accounts.c.name == sessions.c.account
+    )
+    query = select(
+        host_sessions.c.key,
+        sessions.c.account,
+        sessions.c.id,
+        sessions.c.expires_at,
+        sessions.c.created_at,
+        sessions.c.renewed_at,
+        host_sessions.c.second_factor_at,
+    ).select_from(joined)
+    query = query.where(condition, accounts.c.disabled.is_(False)).order_by(host_sessions.c.key).limit(_PAGE)
+    last = ""
+    while rows := (await connection.execute(query.where(host_sessions.c.key > last))).all():
+        yield [_for_edge(*row, policy=policy) for row in rows]
+        last = rows[-1].key
+
+
+def _for_edge(
+    key: str,
+    account: str,
+    session_id: str,
+    expires_at: datetime,
+    created_at: datetime,
+    renewed_at: datetime,
+    second_factor_at: datetime | None,
+    policy: SessionPolicy,
+) -> EdgeSession:
+    end = min(expires_at, created_at + policy.absolute, renewed_at + policy.idle)
+    until = second_factor_at + policy.second_factor if second_factor_at else None
+    return EdgeSession(key, account, session_id, end, until)

@@ -1,0 +1,187 @@
+"""The tables, as the newest migration leaves them. A test compares the two.
+
+    select(accounts.c.name).where(accounts.c.disabled.is_(False))
+
+Times are integers: microseconds since 1970 in UTC, which sort and compare as they are. What belongs to an account or
+a session goes with it (ON DELETE CASCADE).
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    false,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A timezone-aware datetime kept as microseconds since 1970. A naive one is a `TypeError`."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def _of_account(*, key: bool = False, optional: bool = False) -> Column[str]:
+    link = ForeignKey("accounts.name", ondelete="CASCADE")
+    return Column("account", String, link, primary_key=key, nullable=optional)
+
+
+def _of_session() -> Column[str]:
+    return Column("session_id", String, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False)
+
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("display_name", String, nullable=False),
+    Column("email", String, nullable=False),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Moment),
+    Column("last_login_at", Moment),
+)
+Index("accounts_email", accounts.c.email, unique=True, sqlite_where=accounts.c.email != "")
+
+groups = Table("groups", metadata, Column("name", String, primary_key=True))
+
+members = Table(
+    "members",
+    metadata,
+    Column("group_name", String, ForeignKey("groups.name", ondelete="CASCADE"), primary_key=True),
+    _of_account(key=True),
+)
+Index("members_account", members.c.account)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    _of_account(key=True),
+    Column("password_hash", String),
+    Column("totp_secret", LargeBinary),
+    Column("totp_offer", LargeBinary),
+    Column("totp_step", BigInteger, nullable=False, server_default="0"),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    _of_account(key=True),
+    Column("code_hash", String, primary_key=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("token_hash", String, nullable=False, unique=True),
+    _of_account(),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("renewed_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("second_factor_at", Moment),
+    Column("address", String, nullable=False),
+    Column("user_agent", String, nullable=False),
+)
+Index("sessions_account", sessions.c.account)
+Index("sessions_expires_at", sessions.c.expires_at)
+Index("sessions_seen_at", sessions.c.seen_at)
+
+host_sessions = Table(
+    "host_sessions",
+    metadata,
+    Column("key", String, primary_key=True),
+    _of_session(),
+    Column("host", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("second_factor_at", Moment),
+)
+Index("host_sessions_session_id", host_sessions.c.session_id)
+
+links = Table(
+    "links",
+    metadata,
+    Column("token_hash", String, primary_key=True),
+    Column("purpose", String, nullable=False),
+    _of_account(optional=True),
+    Column("expires_at", Moment, nullable=False),
+)
+Index("links_account", links.c.account)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("token_hash", String, primary_key=True),
+    _of_account(),
+    Column("expires_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+)
+Index("tickets_account", tickets.c.account)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("code_hash", String, primary_key=True),
+    _of_session(),
+    Column("host", String, nullable=False),
+    Column("to", String, nullable=False),
+    Column("nonce_hash", String, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+Index("handovers_session_id", handovers.c.session_id)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("tried_at", Moment, nullable=False),
+    Column("not_before", Moment, nullable=False),
+)
+Index("attempts_tried_at", attempts.c.tried_at)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Moment, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("gate", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("sni", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("fields", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("events_time", events.c.time)
+Index("events_kind", events.c.kind, events.c.id)
+Index("events_request_id", events.c.request_id, sqlite_where=events.c.request_id != "")
+Index("events_account", events.c.account, events.c.id, sqlite_where=events.c.account != "")
