@@ -4,27 +4,34 @@
     settings.url("hello.example.com")           # 'https://hello.example.com:8443'
 
 Keys are written with dashes in the file (`second-factor`) and with underscores here. Durations are strings such as
-`30s`, `15m`, `12h`, `30d`; sizes are `64KB`, `10MB`.
+`30s`, `15m`, `12h` and `30d`.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
+from pydantic import BaseModel, ConfigDict, Field
 
 from portward.config.values import (
     AccessRule,
     Address,
+    Authority,
+    Count,
     Duration,
+    Flag,
     Host,
     ListenAddress,
+    Network,
     PathPrefix,
+    Port,
     ServiceName,
+    Span,
+    Timeout,
     UpstreamUrl,
 )
-from portward.model import Access, Route, Upstream
-
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
+from portward.model import Access, Route
 
 
 class Section(BaseModel):
@@ -37,31 +44,38 @@ class Section(BaseModel):
         validate_by_name=False,
         validate_by_alias=True,
         arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
     )
 
 
 class Listen(Section):
     """Where the edge listens: `ADDRESS:PORT`, `[IPV6]:PORT` or `:PORT` for every address."""
 
-    https: tuple[ListenAddress, ...] = (Address(":8443"),)
+    https: Annotated[tuple[ListenAddress, ...], Field(min_length=1)] = (Address(":8443"),)
+    """Addresses for HTTPS; the port of the first one stands in every link."""
     http: tuple[ListenAddress, ...] = (Address(":8080"),)
-    public_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Addresses for plain HTTP, which only sends visitors to HTTPS. An empty list listens nowhere."""
+    public_port: Port | None = None
     """The port that visitors use, where it differs from `https` (a router forwards 443 to 8443)."""
 
 
 class Tls(Section):
+    """Certificates, and the versions of TLS that are spoken."""
+
     mode: Literal["local"] = "local"
+    """`local`: an authority of the gateway's own signs a certificate for each host."""
     minimum: Literal["1.2", "1.3"] = "1.2"
-    hsts: Duration = timedelta(days=730)
+    """The oldest version of TLS that is accepted. `1.2` is Mozilla's intermediate profile."""
+    hsts: Span = timedelta(days=730)
     """How long a browser may remember to use HTTPS only; `0s` sends no such header."""
 
 
 class Proxies(Section):
     """Load balancers in front of the edge. Empty lists trust nobody."""
 
-    forwarded_for: tuple[IPvAnyNetwork, ...] = ()
+    forwarded_for: tuple[Network, ...] = ()
     """Networks whose X-Forwarded-For is believed (its last entry)."""
-    proxy_protocol: tuple[IPvAnyNetwork, ...] = ()
+    proxy_protocol: tuple[Network, ...] = ()
     """Networks that must send PROXY protocol v1 or v2."""
 
 
@@ -69,11 +83,11 @@ class Limits(Section):
     """Per source: an IPv4 address or an IPv6 /64."""
 
     connections: Count = 200
-    """Open connections."""
+    """Open connections of one source."""
     new_connections: Count = 300
-    """New connections in 10 s."""
+    """New connections of one source in 10 s."""
     requests: Count = 2000
-    """Requests in 10 s, over all services."""
+    """Requests of one source in 10 s, over all services."""
     session_requests: Count = 2000
     """Requests in 10 s of one session."""
     max_connections: Count = 4000
@@ -81,20 +95,27 @@ class Limits(Section):
 
 
 class Timeouts(Section):
-    connect: Duration = timedelta(seconds=2)
-    headers: Duration = timedelta(seconds=10)
+    """How long the edge waits for whom."""
+
+    connect: Timeout = timedelta(seconds=2)
+    """An upstream must accept a connection within this time."""
+    headers: Timeout = timedelta(seconds=10)
     """A client must have sent its headers, and the first 16 KB of its body, within this time."""
-    client: Duration = timedelta(seconds=60)
-    server: Duration = timedelta(seconds=60)
+    client: Timeout = timedelta(seconds=60)
+    """Silence of a client, in the middle of a request, after which it is cut off."""
+    server: Timeout = timedelta(seconds=60)
     """Silence of an upstream after which a visitor gets 504; a service may have its own `timeout`."""
-    keep_alive: Duration = timedelta(seconds=60)
-    tunnel: Duration = timedelta(hours=1)
+    keep_alive: Timeout = timedelta(seconds=60)
+    """How long an idle connection of a client stays open for its next request."""
+    tunnel: Timeout = timedelta(hours=1)
     """Silence after which a WebSocket is closed."""
-    drain: Duration = timedelta(minutes=30)
+    drain: Timeout = timedelta(minutes=30)
     """How long old connections may live on after a reload."""
 
 
 class SessionPolicy(Section):
+    """How long people stay logged in."""
+
     idle: Duration = timedelta(days=7)
     """A session ends when it was not used for this long."""
     absolute: Duration = timedelta(days=30)
@@ -106,14 +127,18 @@ class SessionPolicy(Section):
 class Defence(Section):
     """Address lists of gate 2. `allow` is looked at first."""
 
-    allow: tuple[IPvAnyNetwork, ...] = ()
-    deny: tuple[IPvAnyNetwork, ...] = ()
+    allow: tuple[Network, ...] = ()
+    """Networks that no list and no limit of gate 2 shuts out. They still have to log in."""
+    deny: tuple[Network, ...] = ()
+    """Networks whose connections are dropped before TLS."""
 
 
 class Log(Section):
+    """What is written down, and for how long."""
+
     keep: Duration = timedelta(days=30)
     """How long access logs and events are kept."""
-    rotate: Annotated[int, Field(ge=1, le=10_000)] = 100
+    rotate: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 100
     """Size of one access log file, in MB, at which the next one begins."""
 
 
@@ -121,41 +146,67 @@ class RouteSettings(Section):
     """A path prefix of a service's host that goes elsewhere, or has an access rule of its own."""
 
     path: PathPrefix
+    """The prefix. Of several that match a request, the longest one takes it."""
     upstream: UpstreamUrl | None = None
-    strip: bool = False
+    """Where its requests go. Default: the service's upstream."""
+    strip: Flag = False
+    """Take the prefix off before the request goes to the upstream."""
     access: AccessRule | None = None
-    second_factor: bool | None = None
+    """Who may open it. Default: the service's rule."""
+    second_factor: Flag | None = None
+    """Whether a second factor is needed. Default: as the service says; never where `access` is public."""
 
 
 class ServiceSettings(Section):
+    """A private service, and who may open it."""
+
     host: Host | None = None
-    """Default: the service's name before the domain."""
+    """The public name. Default: the service's name before the domain."""
     path: PathPrefix = "/"
     """Only this prefix of the host; another service may have the rest."""
     upstream: UpstreamUrl
+    """Where requests go: http, https or h2c with host and port, a Unix socket, or `demo`."""
     access: AccessRule = Access(members=True)
-    second_factor: bool = False
-    strip: bool = False
+    """Who may open it: public, members, owners, group:NAME, account:NAME, or a list of these."""
+    second_factor: Flag = False
+    """Whether a second factor is needed on top of the login."""
+    strip: Flag = False
+    """Take `path` off before the request goes to the upstream."""
     paths: tuple[PathPrefix, ...] = ()
     """Only these prefixes are served, anything else is 404. Empty: all."""
-    compress: bool = False
-    verify: bool | str = True
+    compress: Flag = False
+    """Compress text on its way to the visitor."""
+    verify: Authority = True
     """Check an https upstream's certificate: against the system's authorities, against a CA file, or not at all."""
-    timeout: Duration | None = None
+    timeout: Timeout | None = None
+    """Silence of this upstream after which a visitor gets 504. Default: `timeouts.server`."""
     routes: tuple[RouteSettings, ...] = ()
+    """Prefixes of the same host that go elsewhere, or have an access rule of their own."""
 
 
 class Settings(Section):
+    """Everything that the operator decides."""
+
     domain: Host = "portward.localhost"
+    """The name under which services live; people log in at `auth.DOMAIN`."""
     listen: Listen = Listen()
+    """Where the edge listens."""
     tls: Tls = Tls()
+    """Certificates, and the versions of TLS that are spoken."""
     proxies: Proxies = Proxies()
+    """Load balancers in front of the edge."""
     limits: Limits = Limits()
+    """How much one source may ask for."""
     timeouts: Timeouts = Timeouts()
+    """How long the edge waits for whom."""
     sessions: SessionPolicy = SessionPolicy()
+    """How long people stay logged in."""
     defence: Defence = Defence()
+    """Address lists of gate 2."""
     log: Log = Log()
+    """What is written down, and for how long."""
     services: dict[ServiceName, ServiceSettings] = {}
+    """The private services, by name."""
 
     @property
     def portal_host(self) -> str:
@@ -174,53 +225,41 @@ class Settings(Section):
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route of every service, in the order of the file."""
-        return tuple(route for name, service in self.services.items() for route in self._routes_of(name, service))
-
-    def _routes_of(self, name: str, service: ServiceSettings) -> tuple[Route, ...]:
-        host = service.host or f"{name}.{self.domain}"
-
-        def route(path: str, upstream: Upstream, access: Access, *, strip: bool) -> Route:
-            label = name if path == service.path else f"{name}:{path.strip('/')}"
-            return Route(
-                name=label,
-                service=name,
-                host=host,
-                path=path,
-                upstream=upstream,
-                access=access,
-                strip=strip,
-                compress=service.compress,
-                verify=service.verify,
-                timeout=service.timeout,
-                paths=service.paths,
-            )
-
-        def rule(access: Access, *, second_factor: bool) -> Access:
-            return Access(
-                public=access.public,
-                members=access.members,
-                owners=access.owners,
-                groups=access.groups,
-                accounts=access.accounts,
-                second_factor=second_factor,
-            )
-
-        own = route(
-            service.path,
-            service.upstream,
-            rule(service.access, second_factor=service.second_factor),
-            strip=service.strip,
+        return tuple(
+            route
+            for name, service in self.services.items()
+            for route in (self._own_route(name, service), *self._parts(name, service))
         )
-        parts = (
-            route(
-                part.path,
-                part.upstream or service.upstream,
-                rule(
-                    part.access or service.access,
-                    second_factor=service.second_factor if part.second_factor is None else part.second_factor,
-                ),
+
+    def _own_route(self, name: str, service: ServiceSettings) -> Route:
+        return Route(
+            name=name,
+            service=name,
+            host=service.host or f"{name}.{self.domain}",
+            path=service.path,
+            upstream=service.upstream,
+            access=replace(service.access, second_factor=service.second_factor),
+            strip=service.strip,
+            compress=service.compress,
+            verify=service.verify,
+            timeout=service.timeout,
+            paths=service.paths,
+        )
+
+    def _parts(self, name: str, service: ServiceSettings) -> Iterator[Route]:
+        own = self._own_route(name, service)
+        for part in service.routes:
+            yield replace(
+                own,
+                name=f"{name}:{part.path.strip('/')}",
+                path=part.path,
+                upstream=part.upstream or own.upstream,
+                access=_access_of(part, service),
                 strip=part.strip,
             )
-            for part in service.routes
-        )
-        return (own, *parts)
+
+
+def _access_of(part: RouteSettings, service: ServiceSettings) -> Access:
+    access = part.access or service.access
+    inherited = service.second_factor and not access.public
+    return replace(access, second_factor=inherited if part.second_factor is None else part.second_factor)
