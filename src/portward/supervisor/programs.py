@@ -1,0 +1,63 @@
+"""What the supervisor runs, and when it tries again.
+
+recorder, keeper, edge = all_programs(Path("portward.toml"), state)
+pause_before_restart(1)                   # 0.0: the first time at once
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from portward.host.paths import State
+from portward.host.processes import find_program
+
+HEALTHY_AFTER = 10.0
+"""Seconds of life after which earlier deaths of a program no longer count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One program. They start in their order and stop in reverse.
+
+    `reports`: speaks sd_notify to the supervisor, announces itself at its first start, gets SIGHUP (the keeper).
+    `needs`: a file that the reporting program writes before it says X_EDGE=configured; an older one will do when
+    that program can't (the edge).
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    reports: bool = False
+    needs: Path | None = None
+    grace: float = 5.0
+    death_signal: signal.Signals = signal.SIGKILL
+
+
+def all_programs(config: Path, state: State) -> tuple[Program, ...]:
+    """The programs of Portward. Raises `Environment` when HAProxy is not installed."""
+    haproxy = find_program("haproxy")
+    master = f"{state.master_socket},mode,600"
+    python = (sys.executable, "-m")
+    return (
+        Program(
+            name="recorder",
+            argv=(*python, "portward.watch.recorder", str(state.directory)),
+            death_signal=signal.SIGTERM,
+        ),
+        Program(
+            name="keeper",
+            argv=(*python, "portward.keeper", "--config", str(config.absolute()), "--state", str(state.directory)),
+            reports=True,
+        ),
+        Program(
+            name="edge",
+            argv=(haproxy, "-W", "-S", master, "-f", str(state.haproxy_cfg)),
+            needs=state.haproxy_cfg,
+            grace=2.0,
+        ),
+    )
+
+
+def pause_before_restart(deaths: int) -> float:
+    """Seconds to wait after so many early deaths in a row: 0 at first, then growing to 5."""
+    return 0.0 if deaths <= 1 else min(5.0, 0.25 * 2 ** (deaths - 1))
