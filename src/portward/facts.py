@@ -115,6 +115,7 @@ class LogDropped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsDropped(Fact):
-    """A flood of refusals was counted instead of kept one by one."""
+    """A flood of refusals was counted instead of kept one by one; `rules` says how many of each."""
 
     count: int
+    rules: str = ""

@@ -63,6 +63,11 @@ class State:
         return self.directory / "portward.db"
 
     @property
+    def last_good(self) -> Path:
+        """A copy of the last portward.toml that was in force."""
+        return self.directory / "last-good.toml"
+
+    @property
     def secret(self) -> Path:
         """32 random bytes that seal secrets in the database."""
         return self.directory / "secret.key"

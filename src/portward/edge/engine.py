@@ -1,0 +1,57 @@
+"""The HAProxy of this machine: where it is, which version, and which features that means.
+
+engine = find_engine()
+engine.version               # (2, 6, 12)
+engine.missing()             # {'ocsp-update': 'needs HAProxy 2.8, this is 2.6.12'}
+"""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from portward.errors import Environment
+
+OLDEST = (2, 6, 0)
+_SINCE = {"refuses NUL bytes in headers by itself": (3, 2, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    path: str
+    version: tuple[int, int, int]
+    ipv6: bool = True
+
+    @property
+    def needs_nul_rule(self) -> bool:
+        """Up to 3.1 the parser passes a NUL byte in a header value on."""
+        return self.version < _SINCE["refuses NUL bytes in headers by itself"]
+
+    @property
+    def name(self) -> str:
+        return "HAProxy " + ".".join(map(str, self.version))
+
+    def missing(self) -> dict[str, str]:
+        """Features that this version lacks, each with the reason; empty where all are there."""
+        return {
+            feature: f"needs HAProxy {since[0]}.{since[1]}, this is {'.'.join(map(str, self.version))}; "
+            "a rule of our own stands in for it"
+            for feature, since in _SINCE.items()
+            if self.version < since
+        }
+
+
+def find_engine() -> Engine:
+    """Ask `haproxy -v`. Raises `Environment` where there is none, or an older one than 2.6."""
+    path = shutil.which("haproxy", path=None) or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise Environment("there is no haproxy on this machine", way_out="apt-get install haproxy, or run scripts/up")
+    text = subprocess.run([path, "-v"], capture_output=True, text=True, check=True, timeout=10).stdout  # noqa: S603
+    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", text)
+    if match is None:
+        raise Environment(f"{path} -v does not tell its version", way_out="install HAProxy 2.6 or newer")
+    version = (int(match[1]), int(match[2]), int(match[3]))
+    if version < OLDEST:
+        raise Environment(f"{path} is HAProxy {'.'.join(match.groups())}", way_out="install HAProxy 2.6 or newer")
+    return Engine(path, version, ipv6=Path("/proc/net/if_inet6").exists())

@@ -1,0 +1,125 @@
+"""Refusals as HAProxy tells them: one JSON object a line over a local stream socket.
+
+    async with EventListener(state.events_socket, record, hosts=lambda: plan.hosts) as listener: ...
+
+The ring in HAProxy keeps lines while the keeper is away. A flood is kept up to a rate; the rest is counted, so that a
+scanner can't fill the store.
+"""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from portward.edge.refusals import RULES, rule_of_line
+from portward.facts import EventsDropped, Fact, RequestRefused
+
+_BATCH_SECONDS = 0.2
+_KEPT_PER_BATCH = 200
+_LINE_BYTES = 64 * 1024
+
+log = logging.getLogger(__name__)
+Record = Callable[[Sequence[Fact]], Awaitable[None]]
+
+
+class EventListener:
+    """Serves the events socket while it is open; passes facts on in batches."""
+
+    def __init__(self, socket: Path, record: Record, hosts: Callable[[], Collection[str]]) -> None:
+        self._socket = socket
+        self._record = record
+        self._hosts = hosts
+        self._pending: list[Fact] = []
+        self._surplus: Counter[str] = Counter()
+        self._wake = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        self._socket.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._receive, str(self._socket), limit=_LINE_BYTES)
+        self._socket.chmod(0o600)
+        self._flusher = asyncio.create_task(self._flush_forever())
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        self._flusher.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._flusher
+        await self._flush()
+        self._socket.unlink(missing_ok=True)
+
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                self._take(line)
+        except (ValueError, ConnectionError) as error:
+            log.warning("the event stream broke off: %s", error)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def _take(self, line: bytes) -> None:
+        fact = fact_of_line(line, self._hosts())
+        if fact is None:
+            return
+        if len(self._pending) < _KEPT_PER_BATCH:
+            self._pending.append(fact)
+        else:
+            self._surplus[fact.rule] += 1
+        self._wake.set()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_BATCH_SECONDS)
+            self._wake.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        facts, self._pending = self._pending, []
+        if self._surplus:
+            rules = ", ".join(f"{rule} {count}" for rule, count in self._surplus.most_common())
+            facts.append(EventsDropped(time=datetime.now(UTC), count=self._surplus.total(), rules=rules))
+            self._surplus.clear()
+        if facts:
+            await self._record(facts)
+
+
+def fact_of_line(line: bytes, hosts: Collection[str]) -> RequestRefused | None:
+    """One line of the ring as a fact. None for lines that tell of no refusal, and for those that are no JSON."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+    except ValueError:
+        log.warning("not an event: %r", line[:200])
+        return None
+    rule = rule_of_line(fields, hosts)
+    if rule is None or rule not in RULES:
+        return None
+    return RequestRefused(
+        time=datetime.fromtimestamp(float(fields["time"]), UTC),
+        gate=RULES[rule].gate,
+        rule=rule,
+        request_id=fields.get("id", ""),
+        address=_plain(fields.get("ip", "")),
+        account=fields.get("account", ""),
+        host=fields.get("host", ""),
+        sni=fields.get("sni", ""),
+        method=fields.get("method", ""),
+        path=fields.get("path", ""),
+        status=fields.get("status", 0),
+        detail=str(fields.get("tls") or fields.get("error") or ""),
+    )
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:")

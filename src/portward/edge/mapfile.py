@@ -1,0 +1,67 @@
+"""A HAProxy map on disk that always agrees with the same map in HAProxy's memory.
+
+    sessions = MapFile(state.edge / "sessions.map")
+    sessions.add({"9F86…": "1765000000|ann|s3ss10n|0"})
+    sessions.remove(["9F86…"])
+
+Adding appends a line; removing turns the line into a comment in place, so that one logout costs the same with a
+hundred thousand sessions as with one. `write` makes the file anew.
+"""
+
+import mmap
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from portward.host import files
+
+_HEAD = b"# Written by Portward; a line that begins with # is dead.\n"
+
+
+class MapFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, str]:
+        """All live entries. Empty where there is no file yet."""
+        if not self.path.exists():
+            return {}
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        pairs = (line.partition(" ") for line in lines if line and not line.startswith("#"))
+        return {key: value for key, _, value in pairs}
+
+    def write(self, entries: Mapping[str, str]) -> None:
+        """Replace the whole file in one step."""
+        files.replace(self.path, _HEAD + b"".join(_line(key, value) for key, value in entries.items()))
+
+    def add(self, entries: Mapping[str, str]) -> None:
+        """Append entries; the caller knows that their keys are new."""
+        with self.path.open("ab") as file:
+            file.write(b"".join(_line(key, value) for key, value in entries.items()))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take entries out, and have that on the disk before returning: a revoked session must not come back."""
+        with self.path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+            for key in keys:
+                _blank(content, b"\n" + key.encode() + b" ")
+            content.flush()
+            os.fdatasync(file.fileno())
+
+    def change(self, entries: Mapping[str, str]) -> None:
+        """Give existing keys new values; the new line stands before the old one dies."""
+        self.add(entries)
+        with self.path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+            for key in entries:
+                _blank(content, b"\n" + key.encode() + b" ", keep_last=True)
+
+
+def _blank(content: mmap.mmap, needle: bytes, *, keep_last: bool = False) -> None:
+    last = content.rfind(needle) if keep_last else -1
+    at = content.find(needle)
+    while at not in (-1, last):
+        content[at + 1 : at + 2] = b"#"
+        at = content.find(needle, at + 1)
+
+
+def _line(key: str, value: str) -> bytes:
+    return f"{key} {value}\n".encode()

@@ -1,0 +1,63 @@
+"""What HAProxy counted by itself: who is active, who was dropped before TLS, and whether log lines were lost.
+
+    patrol = Patrol(runtime, allowed=...)
+    facts = await patrol.refused_connections(now)
+    ids = await patrol.active_sessions(within_seconds=60)
+
+A connection that gate 2 drops leaves no log line, so that a flood costs nothing; its count does the telling.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from portward.edge.refusals import RULES
+from portward.edge.runtime import Runtime
+from portward.facts import RequestRefused
+
+_TABLE_MS = 600_000
+"""Life of an entry in the stick tables (see haproxy.cfg.j2)."""
+_RULES = {"gpc0": "denied", "gpc1": "crowded"}
+_RINGS = ("access", "events")
+
+
+class Patrol:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._seen: dict[tuple[str, str], int] = {}
+
+    async def refused_connections(self, now: datetime) -> list[RequestRefused]:
+        """Connections that gate 2 dropped since the last call: one fact per source and rule, with its count."""
+        counts = await self._counts()
+        facts = [
+            RequestRefused(time=now, gate=RULES[rule].gate, rule=rule, address=address, count=count - before)
+            for (address, rule), count in counts.items()
+            if count > (before := self._before(address, rule, count))
+        ]
+        self._seen = counts
+        return facts
+
+    async def active_sessions(self, within_seconds: int) -> set[str]:
+        """Ids of sessions that made a request within this time (up to ten minutes)."""
+        rows = await self._runtime.ask("show table sessions")
+        entries = re.findall(r"key=(\S+) use=\d+ exp=(\d+)", rows)
+        return {key for key, left in entries if _TABLE_MS - int(left) <= within_seconds * 1000}
+
+    async def dropped_lines(self) -> Mapping[str, int]:
+        """Lines that each ring had to drop since HAProxy started."""
+        answer = await self._runtime.ask("show events")
+        rows = re.findall(r"^\s*(\w+)\s*:.*?(\d+) dropped", answer, re.MULTILINE)
+        return {name: int(count) for name, count in rows if name in _RINGS}
+
+    async def _counts(self) -> dict[tuple[str, str], int]:
+        counts = {}
+        for column, rule in _RULES.items():
+            rows = await self._runtime.ask(f"show table addresses data.{column} gt 0")
+            for address, count in re.findall(rf"key=(\S+) .*?{column}=(\d+)", rows):
+                counts[address.removeprefix("::ffff:"), rule] = int(count)
+        return counts
+
+    def _before(self, address: str, rule: str, count: int) -> int:
+        """The count of the last call; 0 where the table forgot the source meanwhile, or HAProxy restarted."""
+        before = self._seen.get((address, rule), 0)
+        return before if before <= count else 0

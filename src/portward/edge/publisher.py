@@ -1,0 +1,190 @@
+"""Puts a plan into force: over the runtime socket where that is enough, by a seamless reload where it is not.
+
+    publisher = Publisher(state, engine, runtime)
+    how = await publisher.publish(plan, certificates)       # 'runtime', 'reload' or 'start'
+
+Files are written first, so that a restart of HAProxy agrees with its memory. What HAProxy really has is asked for
+each time and only the difference is sent, so publishing the same plan again mends whatever has gone astray.
+"""
+
+import asyncio
+import logging
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from portward.edge.engine import Engine
+from portward.edge.mapfile import MapFile
+from portward.edge.plan import Plan
+from portward.edge.render import crt_list, map_file
+from portward.edge.runtime import Runtime
+from portward.edge.servers import Servers
+from portward.errors import EdgeError
+from portward.host import files
+from portward.host.paths import State
+from portward.model import Certificate
+
+How = Literal["start", "reload", "runtime"]
+_PLANNED_MAPS = ("routes", "allow", "deny")
+_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams")
+_RELOAD_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    def __init__(self, state: State, engine: Engine, runtime: Runtime) -> None:
+        self._state = state
+        self._engine = engine
+        self._runtime = runtime
+        self._servers = Servers(runtime)
+
+    async def publish(self, plan: Plan, certificates: Mapping[str, Certificate]) -> How:
+        """Bring `plan` into force. Raises `EdgeError`, with the previous state in force, when HAProxy refuses it."""
+        running = await self.running()
+        before = self._snapshot()
+        try:
+            return await self._publish(plan, certificates, running)
+        except BaseException:
+            self._restore(before)
+            if running is not None and await self.running() not in (running, None):
+                await self._runtime.master("reload")
+            raise
+
+    async def running(self) -> str | None:
+        """The fingerprint of the configuration that the current worker runs; None where no HAProxy answers."""
+        try:
+            answer = await self._runtime.ask("show env PORTWARD_PLAN")
+        except EdgeError:
+            return None
+        return answer.partition("=")[2]
+
+    async def wait_for_edge(self, fingerprint: str, seconds: float = _RELOAD_SECONDS) -> None:
+        """Return when the current worker runs this configuration. Raises `EdgeError` when it never does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await self.running() != fingerprint:
+                    await asyncio.sleep(0.02)
+                return
+        raise EdgeError(
+            "HAProxy did not come up with the new configuration",
+            way_out=f"its own words are in the log; try `haproxy -c -f {self._state.haproxy_cfg}`",
+        )
+
+    async def _publish(self, plan: Plan, certificates: Mapping[str, Certificate], running: str | None) -> How:
+        self._write(plan, certificates)
+        if running == plan.skeleton.fingerprint:
+            try:
+                await self.mend(plan, certificates)
+            except EdgeError as error:
+                log.warning("a change over the runtime socket failed, reloading instead: %s", error)
+            else:
+                return "runtime"
+        await self._check()
+        if running is None:
+            return "start"
+        await self._reload(plan)
+        return "reload"
+
+    async def mend(self, plan: Plan, certificates: Mapping[str, Certificate]) -> list[str]:
+        """Make the running worker's memory equal to the plan; no route ever stands without its server.
+
+        Returns a sentence fragment for each thing that was not as it should be.
+        """
+        mended = await self._servers.add_missing(plan.servers)
+        mended += await self._add_certificates(certificates)
+        for name in _PLANNED_MAPS:
+            mended += await self._mend_map(map_file(self._state, name), getattr(plan, name))
+        mended += await self._drop_certificates(certificates)
+        return mended + await self._servers.retire_surplus(plan.servers)
+
+    async def _mend_map(self, path: Path, wanted: Mapping[str, str]) -> list[str]:
+        there = await self.entries(path)
+        await self._runtime.add_entries(path, ((k, v) for k, v in wanted.items() if k not in there))
+        changed = [f"set map {path} {k} {v}" for k, v in wanted.items() if k in there and there[k] != v]
+        surplus = [f"del map {path} {k}" for k in there if k not in wanted]
+        await self._runtime.order_everywhere(changed + surplus)
+        missing = sum(key not in there for key in wanted)
+        count = missing + len(changed) + len(surplus)
+        return [f"{count} lines of {path.name}"] if count else []
+
+    async def entries(self, path: Path) -> dict[str, str]:
+        """A map as it stands in the current worker's memory."""
+        lines = (await self._runtime.ask(f"show map {path}")).splitlines()
+        parts = (line.split(" ", 2) for line in lines if line.startswith("0x"))
+        return {part[1]: part[2] if len(part) > 2 else "" for part in parts}
+
+    async def _add_certificates(self, certificates: Mapping[str, Certificate]) -> list[str]:
+        mended = []
+        listed = await self._listed()
+        stored = set((await self._runtime.ask("show ssl cert")).splitlines())
+        for host, certificate in certificates.items():
+            if certificate.file not in stored:
+                await self._runtime.order(f"new ssl cert {certificate.file}")
+            if certificate.file not in stored or not await self._serves(certificate):
+                pem = re.sub(r"\n+", "\n", Path(certificate.file).read_text())
+                await self._runtime.order(f"set ssl cert {certificate.file}", pem)
+                await self._runtime.order(f"commit ssl cert {certificate.file}")
+                mended.append(f"the certificate of {host}")
+            if (certificate.file, host) not in listed:
+                await self._runtime.order(f"add ssl crt-list {crt_list(self._state)}", f"{certificate.file} {host}")
+                mended.append(f"the name {host}")
+        return mended
+
+    async def _serves(self, certificate: Certificate) -> bool:
+        answer = await self._runtime.ask(f"show ssl cert {certificate.file}")
+        return f"Serial: {certificate.serial}" in answer
+
+    async def _drop_certificates(self, certificates: Mapping[str, Certificate]) -> list[str]:
+        wanted = {(certificate.file, host) for host, certificate in certificates.items()}
+        surplus = await self._listed() - wanted
+        for file, _ in surplus:
+            await self._runtime.order(f"del ssl crt-list {crt_list(self._state)} {file}")
+            await self._runtime.order(f"del ssl cert {file}")
+        return [f"the surplus name {host}" for _, host in surplus]
+
+    async def _listed(self) -> set[tuple[str, str]]:
+        lines = (await self._runtime.ask(f"show ssl crt-list {crt_list(self._state)}")).splitlines()
+        return {(parts[0], parts[-1]) for line in lines if len(parts := line.split()) > 1 and not line.startswith("#")}
+
+    def _write(self, plan: Plan, certificates: Mapping[str, Certificate]) -> None:
+        home = self._state.edge / plan.skeleton.fingerprint
+        for name, content in plan.skeleton.files.items():
+            files.private_directory((home / name).parent)
+            files.replace(home / name, content)
+        for name in _LEARNED_MAPS:
+            map_file(self._state, name).touch(mode=0o600)
+        for name in _PLANNED_MAPS:
+            MapFile(map_file(self._state, name)).write(getattr(plan, name))
+        lines = "".join(f"{certificate.file} {host}\n" for host, certificate in certificates.items())
+        files.replace(crt_list(self._state), lines.encode())
+        files.replace(self._state.haproxy_cfg, plan.configuration().encode())
+
+    async def _check(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            self._engine.path,
+            *("-c", "-f", str(self._state.haproxy_cfg)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise EdgeError(f"HAProxy refuses the configuration:\n{output.decode(errors='replace').strip()}")
+
+    async def _reload(self, plan: Plan) -> None:
+        await self._runtime.master("reload")
+        await self.wait_for_edge(plan.skeleton.fingerprint)
+        for path in self._state.edge.iterdir():
+            if path.is_dir() and path.name != plan.skeleton.fingerprint:
+                shutil.rmtree(path)
+
+    def _snapshot(self) -> dict[Path, bytes]:
+        paths = [self._state.haproxy_cfg, crt_list(self._state), *(map_file(self._state, n) for n in _PLANNED_MAPS)]
+        return {path: path.read_bytes() for path in paths if path.exists()}
+
+    def _restore(self, before: Mapping[Path, bytes]) -> None:
+        for path, content in before.items():
+            files.replace(path, content)

@@ -1,0 +1,214 @@
+"""Every reason for which the edge refuses, and what to do about it.
+
+    RULES["wrong_group"].way_out
+    rule_of_line({"why": "", "status": 503, "state": "SC"}, hosts=frozenset())     # 'upstream_down'
+
+A rule's name is what the access log and the events carry, and what `portward explain` explains.
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TLS_HANDSHAKE_FAILED = 34
+"""HAProxy's `fc_err` for a failed handshake (its documentation, section 7.3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One rule. `status` is 0 where nothing is answered at all; `way_out` speaks to the operator."""
+
+    name: str
+    gate: str
+    status: int
+    title: str
+    text: str
+    way_out: str
+    links: tuple[tuple[str, str], ...] = ()
+
+
+def _rules(*rules: Refusal) -> dict[str, Refusal]:
+    return {rule.name: rule for rule in rules}
+
+
+RULES = _rules(
+    Refusal(
+        "denied",
+        "connection",
+        0,
+        "This address is refused",
+        "The source address is on the deny list, so the connection was dropped without an answer.",
+        "Take it out of `defence.deny`, or name it in `defence.allow`, which comes first.",
+    ),
+    Refusal(
+        "crowded",
+        "connection",
+        0,
+        "Too many connections",
+        "The source opened more connections than `limits.connections` or `limits.new-connections` permit.",
+        "Raise the limit, or name the source in `defence.allow`.",
+    ),
+    Refusal(
+        "tls_no_name",
+        "TLS",
+        0,
+        "No server name",
+        "The client named no host in its TLS handshake, so it got an alert and no certificate.",
+        "Connect by host name instead of by address. Scanners look like this.",
+    ),
+    Refusal(
+        "tls_unknown_name",
+        "TLS",
+        0,
+        "Unknown server name",
+        "The client asked for a host that is not published here, so it got an alert and no certificate.",
+        "`portward services` lists the hosts; `portward publish` adds one.",
+    ),
+    Refusal(
+        "tls_failed",
+        "TLS",
+        0,
+        "TLS handshake failed",
+        "The handshake ended early: an old TLS version, no common cipher, or a client that distrusts the certificate.",
+        "The event's detail holds the TLS library's words. For a distrusted authority, install the root certificate.",
+    ),
+    Refusal(
+        "unknown_host",
+        "request",
+        0,
+        "Unknown host",
+        "A plain HTTP request named a host that is not published here; the connection was dropped.",
+        "`portward services` lists the hosts; `portward publish` adds one.",
+    ),
+    Refusal(
+        "misdirected",
+        "request",
+        421,
+        "Wrong door",
+        "The request names another host than the connection was opened for.",
+        "The client must open a connection of its own for each host (RFC 9110 section 15.5.20).",
+    ),
+    Refusal(
+        "malformed",
+        "request",
+        400,
+        "This request is not well formed",
+        "Something in the address or the headers could be read in two ways, so it was not passed on.",
+        "Look at the path in the access log: dot segments, encoded slashes, doubled cookies and the like are refused.",
+    ),
+    Refusal(
+        "method",
+        "request",
+        405,
+        "This method is not served",
+        "TRACE, TRACK, DEBUG and CONNECT are refused for every service.",
+        "Use another method.",
+    ),
+    Refusal(
+        "path",
+        "request",
+        404,
+        "Nothing lives here",
+        "This address does not lead to a service.",
+        "The service's `path`, `paths` or `routes` do not cover it; `portward services` shows what they do cover.",
+    ),
+    Refusal(
+        "rate",
+        "request",
+        429,
+        "Too many requests",
+        "More requests came from here than the gateway lets through. Please wait ten seconds.",
+        "Raise `limits.requests` or `limits.session-requests`, or name the source in `defence.allow`.",
+    ),
+    Refusal(
+        "slow",
+        "request",
+        408,
+        "The request came too slowly",
+        "The headers, or the first part of the body, did not arrive in time.",
+        "Raise `timeouts.headers` where clients are really that slow.",
+    ),
+    Refusal(
+        "no_session",
+        "identity",
+        401,
+        "Please log in",
+        "This service is for people who are logged in.",
+        "Log in at the portal. Pages are sent there by themselves; other requests get this answer.",
+        (("Log in", "/.portward/start?to=%2F"),),
+    ),
+    Refusal(
+        "wrong_group",
+        "identity",
+        403,
+        "This is not open to you",
+        "You are logged in, but this account may not open this service.",
+        "Add the account to a group in the service's `access`: `portward group join GROUP ACCOUNT`.",
+        (("Switch account", "/.portward/switch"),),
+    ),
+    Refusal(
+        "second_factor",
+        "identity",
+        401,
+        "One more step",
+        "This service asks for a second factor, and yours is missing or too long ago.",
+        "Confirm it at the portal. Pages are sent there by themselves; other requests get this answer.",
+        (("Confirm", "/.portward/start?step=1&amp;to=%2F"),),
+    ),
+    Refusal(
+        "upstream_down",
+        "service",
+        503,
+        "The service is not answering",
+        "You came through the gate, but behind it nobody opened. Please try again in a moment.",
+        "Nothing listens at the service's `upstream`, or its name does not resolve.",
+    ),
+    Refusal(
+        "upstream_failed",
+        "service",
+        502,
+        "The service gave no proper answer",
+        "The service closed the connection, or answered something that is not HTTP.",
+        "Check the `upstream`: its scheme (http, https, h2c), its certificate, and its own log.",
+    ),
+    Refusal(
+        "upstream_slow",
+        "service",
+        504,
+        "The service took too long",
+        "The service was reached, but did not answer in time.",
+        "Raise the service's `timeout`, or look for what holds it up.",
+    ),
+    Refusal(
+        "portal_down",
+        "identity",
+        503,
+        "Logging in is not possible right now",
+        "The part of the gateway that checks logins is starting or away. Who is logged in already is not affected.",
+        "Look at `portward status` and at the gateway's own log.",
+    ),
+)
+
+ANSWERED_BY_RULE = ("misdirected", "malformed", "method", "path", "rate", "no_session", "wrong_group", "second_factor")
+"""Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
+
+_BY_STATUS = {400: "malformed", 408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"}
+
+
+def rule_of_line(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
+    """The rule behind one line of the event ring; None where the line is no refusal (a client that just left)."""
+    if "code" in line:
+        return _tls_rule(line, hosts)
+    if line.get("why"):
+        return str(line["why"])
+    if line.get("status") == 503 and line.get("backend") == "portal":
+        return "portal_down"
+    return None if str(line.get("state", "-")).startswith("-") else _BY_STATUS.get(line.get("status", 0))
+
+
+def _tls_rule(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
+    if line["code"] != TLS_HANDSHAKE_FAILED:
+        return None
+    if not line.get("sni"):
+        return "tls_no_name"
+    return "tls_failed" if str(line["sni"]).lower() in hosts else "tls_unknown_name"

@@ -1,0 +1,189 @@
+"""haproxy.cfg from its template, and the small files that it names.
+
+    skeleton = render(settings, state, engine)
+    skeleton.files                              # {'pages/wrong_group.html': b'...', 'forwarded_for.lst': b'...'}
+    skeleton.with_servers({"services": ["  server hello-1 127.0.0.1:3000 weight 0"]})
+
+The files of one skeleton lie in a directory named after its fingerprint, so a rejected one never touches those in use.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from portward.config import Settings
+from portward.config.values import Address
+from portward.edge.engine import Engine
+from portward.edge.refusals import ANSWERED_BY_RULE, RULES, Refusal
+from portward.host.paths import State
+
+COOKIE = "__Host-portward"
+"""The one cookie that Portward sets, host-only by its prefix (RFC 6265bis section 4.1.3.2)."""
+BACKENDS = ("services", "services-gzip", "services-strip", "services-strip-gzip")
+_MAPS = ("routes", "sessions", "accounts", "grants", "streams", "allow", "deny")
+_ERRORS = {"service": ("upstream_failed", "upstream_down", "upstream_slow"), "portal": ("portal_down",)}
+_PLACE = "@FINGERPRINT@"
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    text: str
+    fingerprint: str
+    files: dict[str, bytes]
+
+    def with_servers(self, servers: Mapping[str, Sequence[str]]) -> str:
+        """Put server lines where they belong, by backend."""
+        text = self.text
+        for backend in BACKENDS:
+            text = text.replace(f"#SERVERS {backend}\n", "".join(f"{line}\n" for line in servers.get(backend, ())))
+        return text
+
+
+def map_file(state: State, name: str) -> Path:
+    return state.edge / f"{name}.map"
+
+
+def crt_list(state: State) -> Path:
+    return state.edge / "crt-list"
+
+
+def render(settings: Settings, state: State, engine: Engine) -> Skeleton:
+    """Everything that only a reload can change. The fingerprint covers the text and all files."""
+    environment = Environment(  # noqa: S701 (the result is haproxy.cfg; pages escape by themselves)
+        loader=ChoiceLoader([PackageLoader("portward.edge", "."), PackageLoader("portward.edge", "pages")]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"ms": _milliseconds, "binds": partial(_binds, ipv6=engine.ipv6)}
+    files = _files(settings, environment)
+    text = environment.get_template("haproxy.cfg.j2").render(_context(settings, state, engine))
+    digest = hashlib.sha256(text.encode())
+    for name, content in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + content + b"\0")
+    fingerprint = digest.hexdigest()[:16]
+    return Skeleton(text.replace(_PLACE, fingerprint), fingerprint, files)
+
+
+def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]:
+    here = state.edge / _PLACE
+    return {
+        "fingerprint": _PLACE,
+        "state": state,
+        "listen": settings.listen,
+        "tls": settings.tls,
+        "hsts": int(settings.tls.hsts.total_seconds()),
+        "limits": settings.limits,
+        "timeouts": settings.timeouts,
+        "proxies": settings.proxies,
+        "trusted": bool(settings.proxies.forwarded_for or settings.proxies.proxy_protocol),
+        "public_port": settings.public_port,
+        "public_port_suffix": "" if settings.public_port == 443 else f":{settings.public_port}",
+        "maps": {name: map_file(state, name) for name in _MAPS},
+        "lists": here,
+        "pages": here / "pages",
+        "crt_list": crt_list(state),
+        "cookie": COOKIE,
+        "needs_nul_rule": engine.needs_nul_rule,
+        "refusals": [_answer(RULES[name], settings) for name in ANSWERED_BY_RULE],
+        "errors": {name: _http_errors(rules, here / "pages") for name, rules in _ERRORS.items()},
+        "backends": [{"name": name, "strip": "strip" in name, "compress": "gzip" in name} for name in BACKENDS],
+    }
+
+
+def _files(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    networks = settings.proxies.forwarded_for, settings.proxies.proxy_protocol
+    files = {
+        "forwarded_for.lst": _lines(networks[0]),
+        "proxy_protocol.lst": _lines(networks[1]),
+        "trusted.lst": _lines((*networks[0], *networks[1])),
+        "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request", environment),
+        "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout", environment),
+    }
+    for rule in RULES.values():
+        if rule.status:
+            files[f"pages/{rule.name}.html"] = _page(rule, environment, request_id="%[unique-id]")
+            files[f"pages/{rule.name}.json"] = _json(rule, settings)
+    return files
+
+
+def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
+    headers = ""
+    if rule.status == 429:
+        headers = " hdr Retry-After 10"
+    elif rule.status == 401:
+        login = settings.url(settings.portal_host, "/login")
+        headers = (
+            f' hdr WWW-Authenticate "Cookie realm=\\"portward\\", form-action=\\"{login}\\", cookie-name={COOKIE}"'
+        )
+    elif rule.status == 405:
+        headers = ' hdr Allow "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"'
+    return {"name": rule.name, "status": rule.status, "headers": headers}
+
+
+def _http_errors(rules: Sequence[str], pages: Path) -> str:
+    return "".join(
+        f'  http-error status {RULES[name].status} content-type "text/html; charset=utf-8" '
+        f"lf-file {pages}/{name}.html hdr Cache-Control no-store hdr Retry-After 5\n"
+        for name in rules
+    )
+
+
+def _page(rule: Refusal, environment: Environment, *, request_id: str) -> bytes:
+    """A page as HAProxy's log-format wants it: every literal % doubled."""
+    template = environment.overlay(autoescape=True).get_template("page.html.j2")
+    marker = "@REQUEST-ID@"
+    html = template.render(
+        title=rule.title,
+        text=rule.text,
+        way_out="",
+        status=rule.status,
+        request_id=marker if request_id else "",
+        actions=[{"label": label, "href": href.replace("&amp;", "&")} for label, href in rule.links],
+    )
+    if request_id:
+        html = html.replace("%", "%%").replace(marker, request_id)
+    return html.encode()
+
+
+def _json(rule: Refusal, settings: Settings) -> bytes:
+    body = {"error": rule.name, "message": rule.text, "request_id": "@REQUEST-ID@"}
+    if rule.status == 401:
+        body["login"] = settings.url(settings.portal_host, "/login")
+    return json.dumps(body).replace("%", "%%").replace("@REQUEST-ID@", "%[unique-id]").encode() + b"\n"
+
+
+def _raw_answer(rule: Refusal, reason: str, environment: Environment) -> bytes:
+    """An answer for what HAProxy could not even parse; it knows no request id then."""
+    body = _page(rule, environment, request_id="")
+    head = (
+        f"HTTP/1.1 {rule.status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _lines(values: Sequence[object]) -> bytes:
+    return "".join(f"{value}\n" for value in values).encode()
+
+
+def _milliseconds(value: timedelta) -> int:
+    return int(value.total_seconds() * 1000)
+
+
+def _binds(addresses: Sequence[Address], *, ipv6: bool) -> list[str]:
+    """`:8443` listens on every address; IPv4 has a socket of its own, so that no client reads ::ffff:1.2.3.4."""
+    lines: list[str] = []
+    for address in addresses:
+        lines.append(address.text if address.host else f"*:{address.port}")
+        if ipv6 and not address.host:
+            lines.append(f":::{address.port} v6only")
+    return lines

@@ -1,0 +1,99 @@
+"""What the keeper does by the clock: count, mend, expire, forget.
+
+    async with asyncio.TaskGroup() as group:
+        for chore in chores:
+            group.create_task(repeat(chore))
+
+A chore that fails says so and is tried again at its next turn; one that fails does not hold up the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from portward.edge.patrol import Patrol
+from portward.edge.streams import Streams
+from portward.errors import PortwardError
+from portward.facts import EdgeMended, LogDropped
+from portward.identity.identity import Identity
+from portward.keeper.configuration import Configuration
+from portward.store import Store
+from portward.watch.journal import Journal
+
+log = logging.getLogger(__name__)
+_ACTIVITY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    name: str
+    seconds: float
+    do: Callable[[], Awaitable[None]]
+
+
+async def repeat(chore: Chore) -> None:
+    """Do a chore again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(chore.seconds)
+        try:
+            await chore.do()
+        except PortwardError as error:
+            log.warning("%s: %s", chore.name, error)
+
+
+class Chores:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        configuration: Configuration,
+        patrol: Patrol,
+        streams: Streams,
+        journal: Journal,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._identity, self._configuration = store, identity, configuration
+        self._patrol, self._streams, self._journal, self._clock = patrol, streams, journal, clock
+        self.dropped: Mapping[str, int] = {}
+
+    def all(self) -> list[Chore]:
+        return [
+            Chore("counting refused connections", 5, self.count_refused),
+            Chore("counting lost log lines", 5, self.count_dropped),
+            Chore("following active sessions", _ACTIVITY_SECONDS / 2, self.follow_activity),
+            Chore("mending the edge", 30, self.mend),
+            Chore("forgetting closed streams", 30, self._streams.forget_closed),
+            Chore("ending sessions whose time is over", 60, self.expire),
+            Chore("forgetting old events", 3600, self.prune),
+        ]
+
+    async def count_refused(self) -> None:
+        facts = await self._patrol.refused_connections(self._clock())
+        if facts:
+            await self._journal.record_all(facts)
+
+    async def count_dropped(self) -> None:
+        now = await self._patrol.dropped_lines()
+        for ring, count in now.items():
+            lost = count - min(self.dropped.get(ring, 0), count)
+            if lost:
+                await self._journal.record(LogDropped(time=self._clock(), ring=ring, count=lost))
+        self.dropped = now
+
+    async def follow_activity(self) -> None:
+        ids = await self._patrol.active_sessions(_ACTIVITY_SECONDS)
+        if ids:
+            await self._identity.sessions.touch(sorted(ids), self._clock())
+
+    async def mend(self) -> None:
+        for what in await self._configuration.mend():
+            await self._journal.record(EdgeMended(time=self._clock(), what=what))
+
+    async def expire(self) -> None:
+        await self._identity.sessions.expire(self._clock())
+
+    async def prune(self) -> None:
+        now = self._clock()
+        await self._store.events.prune(now - self._configuration.settings.log.keep)

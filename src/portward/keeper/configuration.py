@@ -1,0 +1,172 @@
+"""portward.toml in force: read, planned, published, and the last good one kept.
+
+configuration = Configuration(path, state, ...)
+await configuration.start()               # falls back to the last good file where this one is bad
+outcome = await configuration.reload()    # a bad file changes nothing
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from portward.config import Settings
+from portward.config.reading import read
+from portward.edge.engine import Engine
+from portward.edge.gate import Gate
+from portward.edge.plan import Plan, names_to_resolve, plan
+from portward.edge.publisher import How, Publisher
+from portward.edge.resolve import resolve
+from portward.errors import ConfigError, PortwardError
+from portward.facts import ConfigApplied, ConfigRejected
+from portward.host import files
+from portward.host.notify import notify
+from portward.host.paths import State
+from portward.identity.gatekeeper import Record
+from portward.model import Certificate
+from portward.pki.authority import Authority
+from portward.watch.retention import Retention
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one attempt to apply the file. `error` is None where it is in force."""
+
+    at: datetime
+    how: How | None = None
+    summary: str = ""
+    error: PortwardError | None = None
+
+
+@dataclass(slots=True)
+class InForce:
+    settings: Settings
+    plan: Plan
+    addresses: Mapping[str, str]
+    certificates: dict[str, Certificate] = field(default_factory=dict)
+
+
+class Configuration:
+    """One change at a time; everything else reads `settings`, which is always a complete, valid one."""
+
+    def __init__(
+        self,
+        path: Path,
+        state: State,
+        engine: Engine,
+        publisher: Publisher,
+        gate: Gate,
+        authority: Authority,
+        record: Record,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.path = path
+        self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
+        self._authority, self._record, self._clock = authority, record, clock
+        self._changing = asyncio.Lock()
+        self._in_force: InForce | None = None
+        self.applied: Outcome | None = None
+        self.rejected: Outcome | None = None
+        self._read = self._read_or_last_good()
+
+    @property
+    def settings(self) -> Settings:
+        return self._in_force.settings if self._in_force else self._read
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return self._in_force.plan.hosts if self._in_force else ()
+
+    @property
+    def certificates(self) -> Mapping[str, Certificate]:
+        return self._in_force.certificates if self._in_force else {}
+
+    async def start(self) -> None:
+        """Bring the file into force for the first time. Raises `EdgeError`, `Environment`."""
+        async with self._changing:
+            await self._apply(self._read)
+        if self.rejected and self.rejected.error:
+            await self._record(ConfigRejected(time=self._clock(), reason=str(self.rejected.error)))
+
+    async def reload(self) -> Outcome:
+        """Bring the file as it is now into force. Never raises for a bad one: the outcome tells."""
+        async with self._changing:
+            try:
+                settings = read(self.path, os.environ)
+                return await self._apply(settings)
+            except PortwardError as error:
+                log.error("portward.toml was not applied: %s", error)
+                self.rejected = Outcome(self._clock(), error=error)
+                await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
+                return self.rejected
+
+    async def mend(self) -> list[str]:
+        """Compare what is wanted with what the edge has, and put it right; moved names and due certificates too."""
+        async with self._changing:
+            if self._in_force is None:
+                return []
+            fresh = await self._plan(self._in_force.settings)
+            if fresh.plan != self._in_force.plan or fresh.certificates != self._in_force.certificates:
+                await self._publisher.publish(fresh.plan, fresh.certificates)
+                self._in_force = fresh
+            return await self._publisher.mend(fresh.plan, fresh.certificates)
+
+    async def _apply(self, settings: Settings) -> Outcome:
+        fresh = await self._plan(settings)
+        before = self._in_force.settings if self._in_force else None
+        if before == settings:
+            self.rejected = None
+            return self.applied or Outcome(self._clock())
+        Retention(settings.log.rotate, settings.log.keep).save(self._state)
+        await self._gate.expect(settings.routes)
+        how = await self._publisher.publish(fresh.plan, fresh.certificates)
+        if how == "start":
+            notify(X_EDGE="configured")
+            await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
+        self._in_force = fresh
+        await self._gate.serve(settings.routes)
+        if self.rejected is None or before is not None:
+            files.replace(self._state.last_good, self.path.read_bytes())
+        self.applied = Outcome(self._clock(), how, _difference(before, settings))
+        self.rejected = self.rejected if before is None else None
+        await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
+        return self.applied
+
+    async def _plan(self, settings: Settings) -> InForce:
+        addresses = await resolve(names_to_resolve(settings))
+        wanted = plan(settings, self._state, self._engine, addresses=addresses)
+        certificates = await asyncio.to_thread(self._certificates, wanted.hosts)
+        return InForce(settings, wanted, addresses, certificates)
+
+    def _certificates(self, hosts: tuple[str, ...]) -> dict[str, Certificate]:
+        return {host: self._authority.certificate_for(host, self._clock()) for host in hosts}
+
+    def _read_or_last_good(self) -> Settings:
+        try:
+            return read(self.path, os.environ)
+        except ConfigError as error:
+            if not self._state.last_good.exists():
+                raise
+            log.error("portward.toml is not used, the last good one is: %s", error)
+            self.rejected = Outcome(self._clock(), error=error)
+            return read(self._state.last_good, os.environ)
+
+
+def _difference(before: Settings | None, after: Settings) -> str:
+    if before is None:
+        return f"{len(after.services)} services"
+    added = sorted(set(after.services) - set(before.services))
+    removed = sorted(set(before.services) - set(after.services))
+    changed = sorted(n for n in set(after.services) & set(before.services) if after.services[n] != before.services[n])
+    others = sorted(
+        name
+        for name in type(after).model_fields
+        if name != "services" and getattr(after, name) != getattr(before, name)
+    )
+    parts = (("added", added), ("removed", removed), ("changed", changed), ("settings", others))
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names) or "no difference"

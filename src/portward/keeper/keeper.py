@@ -1,0 +1,140 @@
+"""The control plane, wired by hand: open, wire, run, close in reverse order.
+
+await run(Path("portward.toml"), State(Path(".portward")))
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from watchfiles import awatch
+
+from portward.edge.engine import find_engine
+from portward.edge.events import EventListener
+from portward.edge.gate import Gate
+from portward.edge.patrol import Patrol
+from portward.edge.publisher import Publisher
+from portward.edge.render import map_file
+from portward.edge.runtime import Runtime
+from portward.edge.streams import Streams
+from portward.host.notify import notify
+from portward.host.paths import State
+from portward.host.ports import check_free
+from portward.identity.identity import Identity
+from portward.keeper.announcement import announcement, link_may_be_printed
+from portward.keeper.chores import Chores, repeat
+from portward.keeper.configuration import Configuration
+from portward.keeper.serving import serving
+from portward.keeper.status import Status
+from portward.pki.authority import Authority
+from portward.portal.admin import create_admin
+from portward.portal.app import create_app
+from portward.portal.demo import create_demo
+from portward.portal.portal import Portal
+from portward.store import Store, migrate
+from portward.watch.journal import Journal
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+async def run(config: Path, state: State) -> None:
+    """Run until SIGTERM or SIGINT. Raises `PortwardError` when it can't start."""
+    stop = _stop_at_signals()
+    state.prepare()
+    engine = find_engine()
+    async with AsyncExitStack() as stack:
+        await migrate(state.database)
+        store = await stack.enter_async_context(Store.open(state.database))
+        notify(STATUS="the store is open")
+        authority = Authority.open(state.authority, state.certificates)
+        notify(STATUS="the certificate authority is ready")
+        journal = Journal(store)
+        runtime = Runtime(state.edge_socket, state.master_socket)
+        publisher = Publisher(state, engine, runtime)
+        gate = Gate(state, runtime, publisher)
+        configuration = Configuration(config, state, engine, publisher, gate, authority, journal.record, clock)
+        settings = configuration.settings
+        identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
+        listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)
+        await stack.enter_async_context(listener)
+        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock)
+        streams = Streams(runtime, map_file(state, "streams"))
+        chores = Chores(store, identity, configuration, Patrol(runtime), streams, journal, clock)
+        status = Status(config, state, engine, publisher, configuration, store, chores)
+        await stack.enter_async_context(serving(create_demo(), state.demo_socket))
+        await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
+        if await publisher.running() is None:
+            check_free((*settings.listen.https, *settings.listen.http))
+        await gate.load(await store.accounts.list(), await identity.sessions.edge_sessions(), settings.routes)
+        await configuration.start()
+        notify(STATUS=f"the edge is up: {engine.name}")
+        await stack.enter_async_context(
+            serving(create_admin(portal, journal, status, configuration), state.admin_socket)
+        )
+        notify(READY=1)
+        await _announce(portal)
+        await _work(chores, configuration, stop)
+        notify(STOPPING=1)
+
+
+async def _announce(portal: Portal) -> None:
+    """Say where everything is, at the first start only; a restart after a crash keeps quiet."""
+    if os.environ.get("PORTWARD_ANNOUNCE") != "1":
+        return
+    settings = portal.settings()
+    link = None
+    if not await portal.store.accounts.owners() and link_may_be_printed():
+        link = settings.url(settings.portal_host, f"/enrol/{await portal.identity.enrolments.owner_link()}")
+    sys.stdout.write(announcement(settings, link=link) + "\n")
+    sys.stdout.flush()
+
+
+async def _work(chores: Chores, configuration: Configuration, stop: asyncio.Event) -> None:
+    tasks = [repeat(chore) for chore in chores.all()]
+    tasks += [_follow_file(configuration, stop), _reload_at_hangup(configuration)]
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(task) for task in tasks]
+        await stop.wait()
+        for task in running:
+            task.cancel()
+
+
+async def _follow_file(configuration: Configuration, stop: asyncio.Event) -> None:
+    """Saving the file applies it; editors that replace the file are followed through its directory."""
+    target = configuration.path.absolute()
+
+    def ours(_: object, path: str) -> bool:
+        return Path(path) == target
+
+    async for _ in awatch(target.parent, watch_filter=ours, stop_event=stop, recursive=False, debounce=200, step=20):
+        if target.exists():
+            await configuration.reload()
+
+
+async def _reload_at_hangup(configuration: Configuration) -> None:
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        await configuration.reload()
+
+
+def _stop_at_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def paths_of(arguments: Sequence[str]) -> tuple[Path, State]:
+    """`--config FILE --state DIR`, as the supervisor gives them."""
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    return Path(options["--config"]), State(Path(options["--state"]))

@@ -1,0 +1,66 @@
+"""Web apps on Unix sockets that only their owner may open.
+
+async with serving(app, state.admin_socket): ...
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_BACKLOG = 512
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the keeper, not to one of its apps."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, path: Path) -> AsyncIterator[None]:
+    """Serve `app` while the block runs; requests under way get two seconds to end."""
+    with _listen(path) as listener:
+        server = _Server(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await _wait_for_start(server, task)
+            yield
+        finally:
+            server.should_exit = True
+            await task
+            path.unlink(missing_ok=True)
+
+
+async def _wait_for_start(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:
+    while not server.started and not task.done():
+        await asyncio.sleep(0.005)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    return listener

@@ -1,0 +1,1 @@
+"""What goes on at the gate: the access log."""
