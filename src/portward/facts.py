@@ -76,7 +76,7 @@ class SessionRevoked(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Fact):
-    """`change` is added, removed, disabled, enabled, groups, password, totp, recovery-codes or enrolled."""
+    """`change` is added, removed, disabled, enabled, enrolled, details, groups, password, reset, totp or recovery-codes."""
 
     change: str
     by: str

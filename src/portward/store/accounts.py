@@ -64,20 +64,20 @@ class Accounts:
             raise _conflict(error, name, str(fields.get("email", ""))) from error
 
     async def change_unless_last_owner(self, name: str, **fields: Any) -> bool:
-        """As `change`, but nothing happens, and False, when this is the only owner who is not disabled."""
+        """As `change`, but nothing happens, and False, when this is the only owner who can log in."""
         condition = and_(accounts.c.name == name, _spared())
         async with self._database.write() as connection:
             result = await connection.execute(update(accounts).where(condition).values(fields))
             return result.rowcount == 1
 
     async def remove(self, name: str) -> bool:
-        """Forget an account and all that is its own. False when it does not exist, or is the only enabled owner."""
+        """Forget an account and all that is its own. False when it does not exist, or is the only owner who can log in."""
         async with self._database.write() as connection:
             result = await connection.execute(delete(accounts).where(and_(accounts.c.name == name, _spared())))
             return result.rowcount == 1
 
     async def owners(self) -> int:
-        """How many owners are not disabled."""
+        """How many owners can log in: enrolled, and not disabled."""
         async with self._database.read() as connection:
             count = await connection.scalar(select(func.count()).select_from(accounts).where(_is_owner(accounts.c)))
             return int(count or 0)
@@ -127,11 +127,15 @@ def _account(row: Any, groups: frozenset[str]) -> Account:
 
 
 def _is_owner(columns: Any) -> ColumnElement[bool]:
-    return and_(columns.role == Role.OWNER.value, columns.disabled.is_(False))
+    """An owner who can log in."""
+    enrolled = select(credentials.c.account).where(
+        and_(credentials.c.account == columns.name, credentials.c.password_hash.is_not(None))
+    )
+    return and_(columns.role == Role.OWNER.value, columns.disabled.is_(False), enrolled.exists())
 
 
 def _spared() -> ColumnElement[bool]:
-    """Another owner is left, or this one was no enabled owner: decided in the very statement that changes the row."""
+    """Another owner is left, or this one could not log in as an owner: decided in the very statement that changes the row."""
     other = _OTHER_OWNERS.c
     another = select(other.name).where(and_(_is_owner(other), other.name != accounts.c.name)).exists()
     return another | ~_is_owner(accounts.c)
