@@ -1,0 +1,145 @@
+"""The admin API on STATE/run/admin.sock, to which the CLI talks. The socket's mode (0600) is what guards it.
+
+    app = create_admin(Admin(identity, store, lambda: settings, keeper, arrivals))
+
+GET /status · GET /services · POST /reload · GET /sessions · DELETE /sessions/ID · DELETE /sessions?account=NAME, and
+what admin_accounts.py and admin_events.py list. An error is {"error": {"type", "message", "way_out", "exit_code"}}.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from portward.config import Settings
+from portward.errors import ConfigError, Conflict, Invalid, NotFound, PortwardError
+from portward.identity.identity import Identity
+from portward.portal import documents
+from portward.portal.admin_accounts import AccountsApi, GroupsApi
+from portward.portal.admin_events import EventsApi
+from portward.portal.arrivals import Arrivals
+from portward.store import Store
+
+_BY = "cli"
+_STATUSES: tuple[tuple[type[PortwardError], int], ...] = (
+    (NotFound, 404),
+    (Conflict, 409),
+    (Invalid, 422),
+    (ConfigError, 422),
+)
+
+
+class Keeper(Protocol):
+    """What only the composition root can tell and do. Documents hold what JSON can hold."""
+
+    async def status(self) -> Mapping[str, Any]:
+        """State of the edge and of the configuration, counts, certificates, versions."""
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Apply portward.toml now, and say what changed. Raises `ConfigError`, `EdgeError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """What the admin API works with, wired by the keeper."""
+
+    identity: Identity
+    store: Store
+    settings: Callable[[], Settings]
+    keeper: Keeper
+    arrivals: Arrivals
+
+
+def create_admin(admin: Admin) -> Starlette:
+    """The ASGI application for the admin socket."""
+    return Starlette(
+        routes=[
+            *GatewayApi(admin).routes(),
+            *AccountsApi(admin.identity, admin.settings).routes(),
+            *GroupsApi(admin.identity).routes(),
+            *SessionsApi(admin.identity).routes(),
+            *EventsApi(admin.store, admin.arrivals).routes(),
+        ],
+        exception_handlers=_handlers(),
+    )
+
+
+class GatewayApi:
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/status", self.status),
+            Route("/services", self.services),
+            Route("/reload", self.reload, methods=["POST"]),
+        ]
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(await self._admin.keeper.status())
+
+    async def services(self, request: Request) -> Response:
+        settings = self._admin.settings()
+        return JSONResponse({"services": [documents.route(route, settings) for route in settings.routes]})
+
+    async def reload(self, request: Request) -> Response:
+        return JSONResponse(await self._admin.keeper.reload())
+
+
+class SessionsApi:
+    def __init__(self, identity: Identity) -> None:
+        self._sessions, self._accounts = identity.sessions, identity.accounts
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sessions", self.list),
+            Route("/sessions", self.end_all, methods=["DELETE"]),
+            Route("/sessions/{id}", self.end, methods=["DELETE"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        found = await self._sessions.list(request.query_params.get("account"))
+        return JSONResponse({"sessions": [documents.session(session) for session in found]})
+
+    async def end(self, request: Request) -> Response:
+        wanted = request.path_params["id"]
+        if not await self._sessions.end(wanted, by=_BY, reason="revoked"):
+            raise NotFound("session", wanted, way_out="`portward session list` names those that live")
+        return JSONResponse({"ended": 1})
+
+    async def end_all(self, request: Request) -> Response:
+        name = request.query_params.get("account")
+        if not name:
+            raise Invalid("whose sessions are to end was not said", way_out="name an account, or a session's id")
+        await self._accounts.get(name)
+        return JSONResponse({"ended": await self._sessions.end_all(name, by=_BY, reason="revoked")})
+
+
+def _handlers() -> dict[Any, Callable[[Request, Any], Awaitable[Response]]]:
+    return {PortwardError: _failed, HTTPException: _unknown, Exception: _broken}
+
+
+async def _failed(request: Request, error: PortwardError) -> Response:
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 503)
+    mistakes = [asdict(mistake) for mistake in error.mistakes] if isinstance(error, ConfigError) else None
+    return _error(status, type(error).__name__, error.message, error.way_out, error.exit_code, mistakes)
+
+
+async def _unknown(request: Request, error: HTTPException) -> Response:
+    return _error(error.status_code, "NotFound", f"the admin API has no {request.method} {request.url.path}", "", 1)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return _error(500, type(error).__name__, "the keeper made a mistake", "its log holds the traceback", 1)
+
+
+def _error(
+    status: int, kind: str, message: str, way_out: str, exit_code: int, mistakes: list[dict[str, Any]] | None = None
+) -> Response:
+    body = {"type": kind, "message": message, "way_out": way_out, "exit_code": exit_code}
+    return JSONResponse({"error": body if mistakes is None else {**body, "mistakes": mistakes}}, status)

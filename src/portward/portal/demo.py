@@ -1,0 +1,61 @@
+"""The demo service `hello`, which a fresh Portward publishes: it shows what a service behind the gate gets to know.
+
+app = create_demo()                      # served on STATE/run/demo.sock, which the edge alone reaches
+
+It is an upstream like any other, and so it sees no cookie of Portward, and no identity header that a visitor forged.
+"""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from portward.portal import cookie, problems
+from portward.portal.pages import Action, Pages
+from portward.portal.protection import Protection
+
+_TOLD = {
+    "Remote-User": "remote-user",
+    "Remote-Name": "remote-name",
+    "Remote-Email": "remote-email",
+    "Remote-Groups": "remote-groups",
+    "Your address": "x-forwarded-for",
+    "You asked for": "x-forwarded-host",
+    "Request": "x-request-id",
+}
+_STRIPPED = (
+    "The session cookie is not among it, nor any identity header that your browser may have made up: "
+    "both end at the gate."
+)
+_LEAKED = (
+    "Portward's session cookie arrived here too, and should not have: this is a defect of the gate. Please report it."
+)
+
+
+def create_demo() -> ASGIApp:
+    """The ASGI application for the demo's socket."""
+    pages = Pages()
+    hello = Hello(pages)
+    routes = [Route("/", hello.show), Route("/static/{name}", pages.static_file)]
+    return Protection(Starlette(routes=routes, exception_handlers={HTTPException: hello.missing}), pages)
+
+
+class Hello:
+    """The demo's one page."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def show(self, request: Request) -> Response:
+        headers = request.headers
+        return self._pages.render(
+            "hello.html.j2",
+            name=headers.get("remote-name") or headers.get("remote-user", ""),
+            told={label: headers.get(name, "") for label, name in _TOLD.items()},
+            stripped=_LEAKED if cookie.NAME in request.cookies else _STRIPPED,
+        )
+
+    async def missing(self, request: Request, error: Exception) -> Response:
+        return self._pages.problem(request, problems.NOT_FOUND, [Action("Back to the start", "/")])

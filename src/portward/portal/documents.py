@@ -1,0 +1,80 @@
+"""Nouns as JSON documents, as the admin API gives them away.
+
+account(ann)["groups"]              # ['family']
+
+Times are RFC 3339 in UTC. Nothing secret is in any of these values to begin with.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from portward.config import Settings
+from portward.config.values import spell_access
+from portward.edge.refusals import RULES
+from portward.model import Account, Event, Group, Route, Session
+from portward.portal.wording import device
+
+Document = dict[str, Any]
+
+
+def account(account: Account) -> Document:
+    return {
+        **asdict(account),
+        "groups": sorted(account.groups),
+        "created_at": _time(account.created_at),
+        "last_login_at": _time(account.last_login_at),
+    }
+
+
+def group(group: Group) -> Document:
+    return {"name": group.name, "members": sorted(group.members)}
+
+
+def session(session: Session) -> Document:
+    return {
+        **asdict(session),
+        "created_at": _time(session.created_at),
+        "seen_at": _time(session.seen_at),
+        "expires_at": _time(session.expires_at),
+        "second_factor_at": _time(session.second_factor_at),
+        "device": device(session.user_agent).name,
+    }
+
+
+def route(route: Route, settings: Settings) -> Document:
+    return {
+        "name": route.name,
+        "service": route.service,
+        "url": settings.url(route.host, route.path),
+        "host": route.host,
+        "path": route.path,
+        "upstream": str(route.upstream),
+        "access": spell_access(route.access),
+        "second_factor": route.access.second_factor,
+        "paths": list(route.paths),
+    }
+
+
+def event(event: Event) -> Document:
+    """Empty columns are left out."""
+    columns = {name: value for name, value in asdict(event).items() if value not in ("", {}) and name != "time"}
+    return {"time": _time(event.time), **columns}
+
+
+def explanation(rule: str) -> Document | None:
+    """What a rule of the edge means, and the way out; None for a rule that is unknown by now."""
+    refusal = RULES.get(rule)
+    if refusal is None:
+        return None
+    return {
+        "rule": refusal.name,
+        "gate": refusal.gate,
+        "title": refusal.title,
+        "text": refusal.text,
+        "way_out": refusal.way_out,
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value else None

@@ -1,0 +1,79 @@
+"""The page behind a one-time link: choose a password, and for the first owner a name.
+
+GET|POST /enrol/TOKEN
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portward.errors import Conflict, Invalid
+from portward.identity.answers import Invitation, SecondFactorNeeded, Started
+from portward.model import Account
+from portward.portal import problems, visit
+from portward.portal.pages import Action, Pages
+from portward.portal.portal import Portal
+from portward.portal.visitors import Visitors, see
+
+
+class EnrolPages:
+    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
+        self._portal, self._pages, self._visitors = portal, pages, visitors
+
+    def routes(self) -> list[Route]:
+        return [Route("/enrol/{token}", self.show), Route("/enrol/{token}", self.enrol, methods=["POST"])]
+
+    async def show(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        invitation = await self._portal.identity.enrolments.peek(token)
+        return self._form(token, invitation) if invitation else self._used_up(request)
+
+    async def enrol(self, request: Request) -> Response:
+        token, form = request.path_params["token"], await visit.form(request)
+        enrolments = self._portal.identity.enrolments
+        invitation = await enrolments.peek(token)
+        if invitation is None:
+            return self._used_up(request)
+        name = form.get("username", "")[:64].strip()
+        try:
+            account = await enrolments.enrol(token, form.get("new_password", "")[:512], name=name)
+        except (Invalid, Conflict) as error:
+            return self._form(token, invitation, name=name, problem=error.message, status=422)
+        return await self._begin(request, account) if account else self._used_up(request)
+
+    async def _begin(self, request: Request, account: Account) -> Response:
+        """Log in at once, unless the account has more to show than the link proves."""
+        if account.disabled:
+            return see("/login?news=password")
+        answer = await self._portal.identity.logins.proceed(
+            account, address=visit.address(request), user_agent=visit.user_agent(request)
+        )
+        match answer:
+            case Started(token, session):
+                return self._visitors.keep(see("/welcome?enrolled"), token, session)
+            case SecondFactorNeeded(ticket):
+                return self._pages.render(
+                    "second-factor.html.j2",
+                    pending=None,
+                    problem="",
+                    ticket=ticket,
+                    action="/login/second-factor",
+                    stepping_up=False,
+                )
+
+    def _form(
+        self, token: str, invitation: Invitation, *, name: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        choosing = invitation.purpose == "owner"
+        return self._pages.render(
+            "enrol.html.j2",
+            status=status,
+            token=token,
+            name=(name or "owner") if choosing else invitation.account,
+            choosing_name=choosing,
+            returning=invitation.purpose == "reset",
+            problem=problem,
+        )
+
+    def _used_up(self, request: Request) -> Response:
+        return self._pages.problem(request, problems.EXPIRED_LINK, [Action("Log in", "/login")])

@@ -1,0 +1,131 @@
+"""Home: the services that one may open, one's sessions, and the way to one's password and second factor.
+
+GET / · POST /sessions/ID/end
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portward.config import Settings
+from portward.identity.access import may
+from portward.model import Account, Session
+from portward.model import Route as ServiceRoute
+from portward.portal import cookie, problems
+from portward.portal.pages import Action, Pages
+from portward.portal.portal import Portal
+from portward.portal.visitors import Visitors, see
+from portward.portal.wording import ago, device, moment
+
+_NEWS = {
+    "ended": "That session is over.",
+    "password": "Your password is changed, and your other sessions are over.",
+    "totp-off": "Your authenticator app is no longer asked for.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCard:
+    """A service as home shows it. `icon` is globe (everybody), key (second factor) or lock."""
+
+    name: str
+    url: str
+    where: str
+    icon: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    id: str
+    device: str
+    icon: str
+    address: str
+    since: datetime
+    since_text: str
+    seen: datetime
+    seen_text: str
+    own: bool
+
+
+def open_to(account: Account, settings: Settings) -> list[ServiceCard]:
+    """One card for each service of which the account may open something: its first such route."""
+    cards: dict[str, ServiceCard] = {}
+    for route in settings.routes:
+        if route.service not in cards and may(account, route.access):
+            cards[route.service] = _card(route, settings)
+    return list(cards.values())
+
+
+def _card(route: ServiceRoute, settings: Settings) -> ServiceCard:
+    icon, hint = _guarded(route)
+    where = route.host + (route.path if route.path != "/" else "")
+    return ServiceCard(route.service, settings.url(route.host, route.path), where, icon, hint)
+
+
+def _guarded(route: ServiceRoute) -> tuple[str, str]:
+    if route.access.second_factor:
+        return "key", "asks for a second factor"
+    if route.access.public:
+        return "globe", "open to everybody"
+    return "lock", "behind the login"
+
+
+def lines(sessions: Sequence[Session], own_id: str, now: datetime) -> list[SessionLine]:
+    """Sessions as home shows them, this browser's own first."""
+    ordered = sorted(sessions, key=lambda session: session.id != own_id)
+    return [_line(session, now, own=session.id == own_id) for session in ordered]
+
+
+def _line(session: Session, now: datetime, *, own: bool) -> SessionLine:
+    what = device(session.user_agent)
+    return SessionLine(
+        id=session.id,
+        device=what.name,
+        icon=what.icon,
+        address=session.address,
+        since=session.created_at,
+        since_text=moment(session.created_at),
+        seen=session.seen_at,
+        seen_text=ago(now, session.seen_at),
+        own=own,
+    )
+
+
+class HomePages:
+    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
+        self._portal, self._pages, self._visitors = portal, pages, visitors
+
+    def routes(self) -> list[Route]:
+        return [Route("/", self.show), Route("/sessions/{id}/end", self.end, methods=["POST"])]
+
+    async def show(self, request: Request) -> Response:
+        visitor = await self._visitors.demand(request)
+        account, settings = visitor.account, self._portal.settings()
+        sessions = await self._portal.identity.sessions.list(account.name)
+        services = open_to(account, settings)
+        return self._pages.render(
+            "home.html.j2",
+            account=account,
+            services=services,
+            sessions=lines(sessions, visitor.session.id, self._portal.clock()),
+            codes_left=await self._portal.identity.credentials.recovery_left(account.name),
+            domain=settings.domain,
+            news=_NEWS.get(request.query_params.get("news", ""), ""),
+        )
+
+    async def end(self, request: Request) -> Response:
+        visitor, wanted = await self._visitors.demand(request), request.path_params["id"]
+        name, sessions = visitor.account.name, self._portal.identity.sessions
+        if wanted not in {session.id for session in await sessions.list(name)}:
+            return self._pages.problem(request, problems.NO_SUCH_SESSION, [Action("Your sessions", "/")])
+        own = wanted == visitor.session.id
+        await sessions.end(wanted, by=name, reason="logout" if own else "revoked")
+        response = see("/login?news=out" if own else "/?news=ended")
+        if own:
+            cookie.clear(response)
+        return response

@@ -1,0 +1,78 @@
+"""What the admin API reads: JSON bodies with known keys only, each of its own type.
+
+    order = await read(request, NewAccount)
+    order.name
+
+An unknown key is a mistake, never ignored: a `name` in the body of PATCH /accounts/ann can't turn to another account.
+"""
+
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from portward.errors import Invalid
+from portward.model import Role
+
+_LARGEST = 64 * 1024
+Text = Annotated[str, Field(max_length=512)]
+Names = Annotated[list[Text], Field(max_length=1000)]
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewAccount(Order):
+    """With `password` the account can log in at once; without it, a link is answered."""
+
+    name: Text
+    email: Text = ""
+    display_name: Text = ""
+    groups: Names = []
+    role: Role = Role.MEMBER
+    password: Text | None = None
+
+
+class AccountChange(Order):
+    """What is given is changed."""
+
+    email: Text | None = None
+    display_name: Text | None = None
+    role: Role | None = None
+    groups: Names | None = None
+    disabled: bool | None = None
+
+
+class Reset(Order):
+    """With `second_factor`, the authenticator app and the recovery codes are forgotten too."""
+
+    second_factor: bool = False
+
+
+class NewGroup(Order):
+    name: Text
+
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+
+
+async def read(request: Request, order: type[AnyOrder]) -> AnyOrder:
+    """The body as an `order`; no body at all is an empty one. Raises `Invalid`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise Invalid("the request's body is larger than 64 KB")
+    try:
+        return order.model_validate_json(bytes(body) or b"{}")
+    except ValidationError as error:
+        raise Invalid(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """Names the keys, and never the values: one of them may be a password."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in mistake['loc']) or 'body'}: {mistake['msg'].lower()}"
+        for mistake in error.errors(include_input=False, include_url=False, include_context=False)
+    )

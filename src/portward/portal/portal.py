@@ -1,0 +1,31 @@
+"""What the portal's pages work with, wired by the keeper.
+
+portal = Portal(identity, lambda: settings, clock)
+portal.hosts                       # {'hello.example.com', …}: where a login may lead
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from portward.config import Settings
+from portward.identity.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """`settings` is asked at each request, so that a saved portward.toml takes effect at once."""
+
+    identity: Identity
+    settings: Callable[[], Settings]
+    clock: Callable[[], datetime]
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Every host with a service on it."""
+        return frozenset(route.host for route in self.settings().routes)
+
+    @property
+    def host(self) -> str:
+        """The host of the login itself."""
+        return self.settings().portal_host

@@ -1,0 +1,83 @@
+"""What can go wrong on the way to a page, in words for the person who meets it.
+
+pages.problem(request, problems.EXPIRED_LINK)
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`text` says what happened, `way_out` what to do."""
+
+    status: int
+    title: str
+    text: str
+    way_out: str = ""
+
+
+BAD_LINK = Problem(
+    400,
+    "This link leads nowhere",
+    "It names no page that this gateway knows, or it arrived incomplete.",
+    "Open the service itself again, and log in from there.",
+)
+EXPIRED_LINK = Problem(
+    410,
+    "This link is used up",
+    "One-time links work once, and for a limited time. This one was used already, was replaced, or is too old.",
+    "If you have enrolled, log in. Otherwise ask whoever runs this gateway for a new link.",
+)
+COOKIE_NOT_KEPT = Problem(
+    400,
+    "Your browser did not keep the login",
+    "Portward remembers a login with one cookie, and your browser did not send it back. It may block cookies here, "
+    "the link may have been opened in another browser, or the login took more than an hour.",
+    "Allow cookies for this address, and try again.",
+)
+TOO_MANY_BOUNCES = Problem(
+    400,
+    "Going round in circles",
+    "You were sent to the login and back several times within a minute, so Portward stopped. Most likely your browser "
+    "does not keep the cookie of this address, or the clock of this device or of the gateway is wrong.",
+    "Allow cookies for this address, and try again in a minute.",
+)
+NOT_FOUND = Problem(
+    404,
+    "There is nothing here",
+    "This address has no page. It may have been mistyped, or what was here has moved.",
+)
+WRONG_METHOD = Problem(405, "Not like this", "This address exists, but not for that kind of request.")
+CROSS_SITE = Problem(
+    403,
+    "Stopped for your safety",
+    "This form was sent from another site, or your browser did not say from where. Nothing was changed.",
+    "Open the page itself, and try again there.",
+)
+TOO_LARGE = Problem(413, "Too much at once", "What was sent is larger than any form of this page.")
+NOT_A_FORM = Problem(415, "Not a form", "This address reads only forms that were sent by its own pages.")
+NO_SUCH_SESSION = Problem(
+    404, "That session is over", "It has ended already, or it was never yours.", "Your sessions are listed at home."
+)
+UNAVAILABLE = Problem(
+    503,
+    "Not just now",
+    "The gateway could not finish this, so it did not let anything through. Nothing of yours is lost.",
+    "Try again in a few seconds.",
+)
+INTERNAL = Problem(
+    500,
+    "Something broke on our side",
+    "The gateway made a mistake, and did not let anything through.",
+    "Try again. If it happens again, tell whoever runs this gateway, and give them the request below.",
+)
+
+
+def forbidden(account: str, host: str) -> Problem:
+    """Known, but not allowed there."""
+    return Problem(
+        403,
+        "This one is not open to you",
+        f"You are logged in as {account}, and {account} may not open {host}.",
+        "Ask whoever runs this gateway to let you in, or use another account.",
+    )
