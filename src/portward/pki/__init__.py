@@ -1,0 +1,1 @@
+"""Certificates: the local authority that vouches for hosts which no public one knows."""
