@@ -76,7 +76,10 @@ class SessionRevoked(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Fact):
-    """`change` is added, removed, disabled, enabled, enrolled, details, groups, password, reset, totp or recovery-codes."""
+    """An account or a group was changed.
+
+    `change` is added, removed, disabled, enabled, enrolled, details, groups, password, reset, totp or recovery-codes.
+    """
 
     change: str
     by: str
