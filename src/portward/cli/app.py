@@ -1,0 +1,41 @@
+"""All verbs, put together; and the place where an error becomes a sentence and an exit code.
+
+CliRunner().invoke(app, ["check", "portward.toml"]).exit_code     # 2 for a file with mistakes
+"""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from portward.cli import accounts, events, gateway, groups, rescue, services, sessions
+from portward.errors import ConfigError, PortwardError
+
+
+class Verbs(TyperGroup):
+    """Prints what Portward itself refuses as its own sentence, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PortwardError as error:
+            # Mistakes begin with their file, as editors want them; everything else says who is speaking.
+            prefix = "" if isinstance(error, ConfigError) else "portward: "
+            print(f"{prefix}{error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+
+
+app = typer.Typer(
+    name="portward",
+    cls=Verbs,
+    help="A self-hosted secure entrypoint: a private service on the internet, over HTTPS, behind a login.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verbs in (gateway, services, events, rescue):
+    app.registered_commands += verbs.app.registered_commands
+app.add_typer(accounts.app, name="account")
+app.add_typer(groups.app, name="group")
+app.add_typer(sessions.app, name="session")

@@ -1,0 +1,77 @@
+"""What happened: events, explain."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from portward.cli.options import STATE, AsJson, StateDirectory
+from portward.cli.output import fields, print_json, print_json_line, spell, table
+
+app = typer.Typer()
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_COLUMNS = {"time": "time", "event": "kind", "account": "account", "address": "address", "host": "host"}
+_DETAILS = {"gate": "gate", "rule": "rule", "request": "request_id", "more": "fields"}
+
+
+@app.command()
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as RequestRefused or LoginFailed.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
+    since: Annotated[str | None, typer.Option(help="Ago (15m, 2h, 3d), or a time (2026-01-31T12:00).")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest.")] = 50,
+    state: StateDirectory = STATE,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, one event a line.")] = False,
+) -> None:
+    """Show refusals, logins and changes, the latest last."""
+    from portward.cli.client import keeper
+
+    wanted = {"kind": kind, "account": account, "limit": limit, "since": _moment(since), "follow": int(follow) or None}
+    with keeper(state) as running:
+        found = running.lines("/events", **wanted)
+        if json:
+            for event in found:
+                print_json_line(event)
+        elif follow:
+            for event in found:
+                print(_one_line(event), flush=True)
+        else:
+            table(list(found), {**_COLUMNS, **_DETAILS}, empty="nothing has happened")
+
+
+@app.command()
+def explain(
+    request_id: Annotated[str, typer.Argument(metavar="ID", help="The request id of an error page, or its beginning.")],
+    state: StateDirectory = STATE,
+    json: AsJson = False,
+) -> None:
+    """Say why a request was refused: the gate, the rule, and the way out."""
+    from portward.cli.client import keeper
+
+    with keeper(state) as running:
+        answer = running.get(f"/explain/{quote(request_id, safe='')}")
+    if json:
+        print_json(answer)
+    else:
+        fields(answer, {key.replace("_", " "): key for key in answer})
+
+
+def _moment(since: str | None) -> str | None:
+    """A length of time before now, or a moment in local time, as ISO 8601 in UTC."""
+    if since is None:
+        return None
+    if match := re.fullmatch(r"([0-9]{1,6})([smhd])", since):
+        return (datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})).isoformat()
+    try:
+        return datetime.fromisoformat(since).astimezone(UTC).isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"{since!r} is neither a length of time such as 2h nor a time") from None
+
+
+def _one_line(event: dict[str, Any]) -> str:
+    parts = (spell(event.get(key)) for key in (*_COLUMNS.values(), *_DETAILS.values()))
+    return "  ".join(part for part in parts if part)

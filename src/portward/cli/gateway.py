@@ -1,0 +1,166 @@
+"""The gateway as a whole: up, check, schema, status, version."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from portward.cli.options import CONFIG, STATE, AsJson, ConfigFile, StateDirectory
+from portward.cli.output import fields, print_json, table
+
+if TYPE_CHECKING:
+    from portward.config import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def up(config: ConfigFile = CONFIG, state: StateDirectory = STATE) -> None:
+    """Run Portward in the foreground, until Ctrl-C.
+
+    Writes a commented portward.toml where the default file does not exist.
+    """
+    from portward.config import read
+    from portward.host.paths import State
+
+    _write_starter(config)
+    read(config, state=state)
+    State(state)
+    # Absolute, so that a file that is deleted later is a mistake, and not a wish for the starter's.
+    places = ["--config", str(config.absolute()), "--state", str(state.absolute())]
+    command = [sys.executable, "-m", "portward.supervisor", *places]
+    # The supervisor lives long, and has no use for what the command line has loaded.
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="Default: --config.", show_default=False)] = None,
+    config: ConfigFile = CONFIG,
+    state: StateDirectory = STATE,
+    json: AsJson = False,
+) -> None:
+    """Print every mistake in the configuration; exit code 2 when there is one."""
+    from portward.config import read
+    from portward.errors import ConfigError
+
+    path = file or config
+    try:
+        settings = read(path, state=state)
+    except ConfigError as error:
+        if not json:
+            raise
+        print_json({"fine": False, "file": str(path), "mistakes": [_as_dict(mistake) for mistake in error.mistakes]})
+        raise typer.Exit(error.exit_code) from None
+    report = _report(path, settings)
+    if json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of portward.toml, with which editors complete the file."""
+    from portward.config.schema import json_schema
+
+    print_json(json_schema())
+
+
+@app.command()
+def status(state: StateDirectory = STATE, json: AsJson = False) -> None:
+    """Show what runs, since when, and what is wrong."""
+    from portward.cli.client import keeper
+
+    with keeper(state) as running:
+        answer = running.get("/status")
+    if json:
+        print_json(answer)
+    else:
+        fields(answer, {key.replace("_", " "): key for key in answer})
+
+
+@app.command()
+def version(json: AsJson = False) -> None:
+    """Show the versions of Portward, Python and HAProxy."""
+    found = {"portward": _version(), "python": sys.version.split()[0], "haproxy": _engine()["haproxy"]}
+    if json:
+        print_json(found)
+    else:
+        fields(found, {name: name for name in found})
+
+
+def _write_starter(config: Path) -> None:
+    """Where the default file is missing, it begins with what would have been used without it."""
+    if config != CONFIG or config.exists():
+        return
+    from portward.config.starter import STARTER
+    from portward.errors import Environment
+    from portward.host.files import create
+
+    try:
+        made = create(config, STARTER.encode(), mode=0o644)
+    except OSError as error:
+        raise Environment(
+            f"{config} can't be written: {error.strerror}", way_out="choose a file with --config, or another directory"
+        ) from None
+    if made:
+        print(f"wrote {config}, which says what runs")
+
+
+def _as_dict(mistake: object) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(mistake)  # type: ignore[call-overload,no-any-return]
+
+
+def _report(path: Path, settings: "Settings") -> dict[str, Any]:
+    from portward.config.values import spell_access
+
+    return {
+        "fine": True,
+        "file": str(path),
+        "written": path.exists(),
+        "domain": settings.domain,
+        "portal": settings.url(settings.portal_host),
+        "services": [
+            {
+                "service": route.service,
+                "url": settings.url(route.host, route.path),
+                "upstream": str(route.upstream),
+                "access": spell_access(route.access),
+                "second_factor": route.access.second_factor,
+            }
+            for route in settings.routes
+        ],
+        **_engine(),
+    }
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    print(f"{report['file']} is fine" if report["written"] else f"{report['file']} does not exist; the starter is fine")
+    fields(report, {"people log in at": "portal", "HAProxy": "haproxy"})
+    for feature, reason in report["off"].items():
+        print(f"off: {feature} ({reason})")
+    columns = {"service": "service", "address": "url", "upstream": "upstream", "access": "access"}
+    table(report["services"], {**columns, "second factor": "second_factor"}, empty="no services yet")
+
+
+def _engine() -> dict[str, Any]:
+    """The HAProxy of this machine and what it lacks. A file may be checked where there is none."""
+    from portward.edge.engine import find_engine
+    from portward.errors import Environment
+
+    try:
+        engine = find_engine()
+    except Environment as error:
+        return {"haproxy": error.message, "off": {}}
+    return {"haproxy": engine.name.removeprefix("HAProxy "), "off": engine.missing()}
+
+
+def _version() -> str:
+    from importlib.metadata import version as installed
+
+    return installed("portward")

@@ -1,0 +1,108 @@
+"""What works on the host itself, without a running keeper: recover, migrate."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portward.cli.options import CONFIG, STATE, ConfigFile, StateDirectory
+
+if TYPE_CHECKING:
+    from portward.config import Settings
+    from portward.host.paths import State
+    from portward.identity.identity import Identity
+    from portward.store import Store
+
+app = typer.Typer()
+
+
+@app.command()
+def recover(
+    drop_second_factor: Annotated[
+        str | None,
+        typer.Option("--drop-second-factor", metavar="ACCOUNT", help="Turn the TOTP of this account off instead."),
+    ] = None,
+    config: ConfigFile = CONFIG,
+    state: StateDirectory = STATE,
+) -> None:
+    """Get in again: print a new one-time link for an owner, or drop a lost second factor.
+
+    Whoever may read the state directory may do this; it works whether Portward runs or not.
+    """
+    settings = _settings(config, state)
+    print(asyncio.run(_recover(_existing(state), settings, drop_second_factor)))
+
+
+@app.command()
+def migrate(state: StateDirectory = STATE) -> None:
+    """Bring the store up to date. A snapshot is kept, and a failure changes nothing."""
+    from portward.store import migrate as migrated
+
+    place = _existing(state)
+    changed = asyncio.run(migrated(place.database))
+    print(f"{place.database} is up to date" if changed else f"{place.database} was up to date already")
+
+
+def _existing(state: Path) -> "State":
+    from portward.errors import Environment
+    from portward.host.paths import State
+
+    place = State(state)
+    if not place.database.exists():
+        raise Environment(
+            f"there is no store in {place.directory}",
+            way_out="name the state directory with --state or PORTWARD_STATE; a first one is made by `portward up`",
+        )
+    return place
+
+
+def _settings(config: Path, state: Path) -> "Settings | None":
+    """A mistake in the file must lock nobody out: the link is then printed without its host."""
+    from portward.config import read
+    from portward.errors import ConfigError
+
+    try:
+        return read(config, state=state)
+    except ConfigError:
+        return None
+
+
+async def _recover(place: "State", settings: "Settings | None", account: str | None) -> str:
+    from portward.store import Store
+
+    async with Store.open(place.database) as store:
+        identity = _identity(store, place, settings)
+        if account is not None:
+            return await _drop_second_factor(identity, account)
+        token = await identity.enrolments.owner_link()
+    if settings is None:
+        return (
+            "The configuration has mistakes (`portward check` names them), so the host is yours to fill in. "
+            f"An owner enrols here, once, within the hour:\n\n  https://auth.DOMAIN/enrol/{token}\n"
+        )
+    link = settings.url(settings.portal_host, f"/enrol/{token}")
+    return f"An owner enrols here, once, within the hour:\n\n  {link}\n"
+
+
+async def _drop_second_factor(identity: "Identity", account: str) -> str:
+    await identity.accounts.get(account)
+    if await identity.credentials.drop_totp(account, by="cli"):
+        return f"{account} logs in without a second factor now, and should turn TOTP on again"
+    return f"{account} has no second factor"
+
+
+def _identity(store: "Store", place: "State", settings: "Settings | None") -> "Identity":
+    from datetime import UTC, datetime
+
+    from portward.config import Settings
+    from portward.facts import Fact
+    from portward.identity.gatekeeper import NullGatekeeper
+    from portward.identity.identity import Identity
+
+    known = settings or Settings()
+
+    async def record(fact: Fact) -> None:
+        await store.events.add([fact])
+
+    return Identity(store, place.secret, lambda: known, NullGatekeeper(), record, lambda: datetime.now(UTC))

@@ -1,0 +1,98 @@
+"""up, check, schema, status, version."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from portward.config.starter import STARTER
+
+from .conftest import FakeKeeper
+
+Portward = Callable[..., Result]
+
+
+def test_check_says_that_a_file_is_fine_and_what_it_publishes(portward: Portward) -> None:
+    Path("portward.toml").write_text(STARTER)
+    result = portward("check")
+    assert result.exit_code == 0
+    assert "portward.toml is fine" in result.stdout
+    assert "https://hello.portward.localhost:8443/" in result.stdout
+
+
+def test_check_prints_every_mistake_and_ends_with_2(portward: Portward) -> None:
+    Path("x.toml").write_text('domian = "a.b"\n[services.a]\nupstream = "ftp://x"\n')
+    result = portward("check", "x.toml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("x.toml:1: domian: is not a known key")
+    assert "x.toml:3: services.a.upstream" in result.stderr
+
+
+def test_check_prints_mistakes_as_json(portward: Portward) -> None:
+    Path("x.toml").write_text('domian = "a.b"\n')
+    result = portward("check", "--json", "--config", "x.toml")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert [(mistake["line"], mistake["key"]) for mistake in report["mistakes"]] == [(1, "domian")]
+
+
+def test_check_prints_a_summary_as_json(portward: Portward) -> None:
+    report = json.loads(portward("check", "--json").stdout)
+    assert report["fine"] is True
+    assert report["written"] is False
+    assert [service["access"] for service in report["services"]] == ["members"]
+
+
+def test_schema_is_json(portward: Portward) -> None:
+    assert json.loads(portward("schema").stdout)["$schema"].endswith("2020-12/schema")
+
+
+def test_version_names_all_three(portward: Portward) -> None:
+    assert set(json.loads(portward("version", "--json").stdout)) == {"portward", "python", "haproxy"}
+
+
+def test_status_shows_what_the_keeper_says(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /status", {"edge": "serving", "since": "2026-01-31T12:00:00+00:00"})
+    assert "edge   serving" in portward("status").stdout
+    assert json.loads(portward("status", "--json").stdout)["edge"] == "serving"
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What `up` would have become."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, words: commands.append([program, *words[1:]]))
+    return commands
+
+
+def test_up_writes_the_starter_and_becomes_the_supervisor(
+    portward: Portward, executed: list[list[str]], state: Path
+) -> None:
+    result = portward("up")
+    assert result.exit_code == 0, result.stderr
+    assert Path("portward.toml").read_text() == STARTER
+    places = ["--config", str(Path("portward.toml").absolute()), "--state", str(state)]
+    assert executed == [[sys.executable, "-m", "portward.supervisor", *places]]
+
+
+def test_up_leaves_an_existing_file_alone(portward: Portward, executed: list[list[str]]) -> None:
+    Path("portward.toml").write_text("# mine\n")
+    assert portward("up").exit_code == 0
+    assert Path("portward.toml").read_text() == "# mine\n"
+
+
+def test_up_does_not_start_with_mistakes(portward: Portward, executed: list[list[str]]) -> None:
+    Path("portward.toml").write_text("domain = 5\n")
+    result = portward("up")
+    assert (result.exit_code, executed) == (2, [])
+    assert "portward.toml:1: domain: 5 is not a host name" in result.stderr
+
+
+def test_up_does_not_invent_a_file_that_was_named(portward: Portward, executed: list[list[str]]) -> None:
+    result = portward("up", "--config", "other.toml")
+    assert (result.exit_code, executed) == (2, [])
+    assert not Path("other.toml").exists()
