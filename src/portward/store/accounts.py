@@ -71,7 +71,7 @@ class Accounts:
             return result.rowcount == 1
 
     async def remove(self, name: str) -> bool:
-        """Forget an account and all that is its own. False when there is none, or it is the only owner who can log in."""
+        """Forget an account and all it has. False when there is none, or it is the only owner who can log in."""
         async with self._database.write() as connection:
             result = await connection.execute(delete(accounts).where(and_(accounts.c.name == name, _spared())))
             return result.rowcount == 1
@@ -135,7 +135,7 @@ def _is_owner(columns: Any) -> ColumnElement[bool]:
 
 
 def _spared() -> ColumnElement[bool]:
-    """Another owner is left, or this one could not log in anyway. Decided in the very statement that changes the row."""
+    """Another owner is left, or this one could not log in anyway. Decided in the statement that changes the row."""
     other = _OTHER_OWNERS.c
     another = select(other.name).where(and_(_is_owner(other), other.name != accounts.c.name)).exists()
     return another | ~_is_owner(accounts.c)
