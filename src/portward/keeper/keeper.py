@@ -53,7 +53,7 @@ async def run(config: Path, state: State) -> None:
         await migrate(state.database)
         store = await stack.enter_async_context(Store.open(state.database))
         notify(STATUS="the store is open")
-        authority = Authority.open(state.authority, state.certificates)
+        authority = Authority.open(state.authority, state.certificates, clock())
         notify(STATUS="the certificate authority is ready")
         journal = Journal(store)
         runtime = Runtime(state.edge_socket, state.master_socket)

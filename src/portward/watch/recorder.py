@@ -23,8 +23,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from portward.host.paths import State
-from portward.watch import retention
 from portward.watch.logfile import LogFile
+from portward.watch.retention import Retention
 
 _BUFFER_BYTES = 512 * 1024
 """For each connection. More than a Unix socket holds by default (net.core.wmem_default, 208 KB)."""
@@ -153,11 +153,11 @@ complain_once = lru_cache(maxsize=64)(complain)
 
 def main(directory: str) -> None:
     state = State(Path(directory))
-    log = LogFile(state.access_log, retention.Retention(), complain=complain)
+    log = LogFile(state.access_log, Retention(), complain=complain)
 
     def housekeep() -> None:
         try:
-            log.retention = retention.read(state.recorder_settings)
+            log.retention = Retention.load(state)
         except (OSError, ValueError) as error:
             complain_once(f"{state.recorder_settings} can't be read, the settings stay as they are: {error}")
         try:

@@ -3,12 +3,14 @@
 import os
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from portward.host.paths import State
 from portward.watch.logfile import LogFile
-from portward.watch.retention import Retention, read, write
+from portward.watch.retention import Retention
 
 DAY = 86400.0
 
@@ -39,7 +41,7 @@ class Log:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[Log]:
-    log = Log(tmp_path / "access.log", Retention(rotate_bytes=10, keep_seconds=int(3 * DAY)))
+    log = Log(tmp_path / "access.log", Retention(rotate_mb=0.00001, keep=timedelta(days=3)))
     yield log
     log.file.close()
 
@@ -127,14 +129,17 @@ def test_half_a_write_on_a_full_disk_is_cut_off_again(log: Log, monkeypatch: pyt
 
 
 def test_the_keepers_settings_reach_the_recorder(tmp_path: Path) -> None:
-    path = tmp_path / "recorder.json"
-    assert read(path) == Retention()
-    write(path, Retention(rotate_bytes=5, keep_seconds=7))
-    assert read(path) == Retention(rotate_bytes=5, keep_seconds=7)
+    state = State(tmp_path)
+    state.prepare()
+    assert Retention.load(state) == Retention()
+    Retention(5, timedelta(hours=7)).save(state)
+    assert Retention.load(state) == Retention(5, timedelta(hours=7))
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"rotate_bytes": 1}', '{"rotate_bytes": "1", "keep_seconds": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"rotate_mb": 1}', '{"rotate_mb": "1", "keep_seconds": 2}'])
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "recorder.json").write_text(text)
+    state = State(tmp_path)
+    state.prepare()
+    state.recorder_settings.write_text(text)
     with pytest.raises(ValueError, match=r".+"):
-        read(tmp_path / "recorder.json")
+        Retention.load(state)

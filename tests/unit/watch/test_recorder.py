@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from portward.host.paths import State
 from portward.host.processes import find_program
 from portward.watch.recorder import next_pause
+from portward.watch.retention import Retention
 
 LINE = b'{"t":"2026-01-31T23:59:59.123Z","host":"hello.example.com","path":"/","status":200}\n'
 
@@ -120,7 +122,7 @@ def test_a_sender_without_line_ends_is_cut_off_and_the_others_go_on(recording: R
 
 
 def test_settings_of_the_keeper_hold(recording: Recording) -> None:
-    recording.state.recorder_settings.write_text(json.dumps({"rotate_bytes": 1, "keep_seconds": 3600}))
+    Retention(0.000001, timedelta(hours=1)).save(recording.state)
     recording.start()
     with recording.connect() as ring:
         ring.sendall(LINE)
