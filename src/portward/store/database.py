@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from portward.errors import StoreError
@@ -78,6 +79,10 @@ def plainly(path: Path) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
+    except NoConnection as error:
+        raise StoreError(
+            f"the store {path} has too much to do", way_out="see whether its disk is slow or failing"
+        ) from error
     except (DatabaseError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DatabaseError) else error
         raise StoreError(f"the store {path} can't be used: {cause}", way_out=_way_out(str(cause), path)) from error

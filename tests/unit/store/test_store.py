@@ -230,8 +230,7 @@ def test_a_full_disk_says_so_and_passes_when_there_is_room(path: Path) -> None:
                 pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
                 await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
             with pytest.raises(StoreError, match=r"full[\s\S]*make room"):
-                for number in range(2000):
-                    await store.groups.add(f"group-{number}")
+                await store.events.add([LoginFailed(time=NOW, reason="x" * 100_000)])
             async with store.groups._database.read() as connection:
                 await connection.exec_driver_sql("PRAGMA max_page_count = 100000")
             await store.groups.add("family")
