@@ -1,0 +1,31 @@
+"""What the benchmark knows of a product."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import Programs
+from bench.stage import Stage
+
+
+@dataclass(frozen=True)
+class Running:
+    """A product that answers at 127.0.0.1:`port`; `authority` is the certificate that vouches for it."""
+
+    port: int
+    programs: Programs
+    authority: Path
+    cookie: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """`start` gives a context in which the product runs; `version` asks the program itself."""
+
+    name: str
+    title: str
+    guarded: bool
+    """Whether a request is let in by a login: Portward's own, or an auth service that always says yes."""
+    start: Callable[[Stage], AbstractContextManager[Running]]
+    version: Callable[[], str]
