@@ -1,6 +1,7 @@
 """People: account add, list, show, change, remove, disable, enable, reset."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,7 +48,7 @@ def list_(state: StateDirectory = STATE, json: AsJson = False) -> None:
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        found = running.get("/accounts")
+        found = running.get("/accounts")["accounts"]
     if json:
         print_json(found)
         return
@@ -62,7 +63,15 @@ def show(name: Name, state: StateDirectory = STATE, json: AsJson = False) -> Non
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        _print_account(running.get(_path(name)), json=json)
+        answer = running.get(_path(name))
+    if json:
+        print_json(answer)
+        return
+    _print_account(answer["account"])
+    fields(answer, {"recovery codes left": "recovery_codes_left"})
+    print()
+    columns = {"session": "id", "address": "address", "device": "device", "seen": "seen_at", "until": "expires_at"}
+    table(answer["sessions"], columns, empty="not logged in")
 
 
 @app.command()
@@ -107,12 +116,22 @@ def remove(name: Name, state: StateDirectory = STATE, yes: Yes = False) -> None:
 
 
 @app.command()
-def reset(name: Name, state: StateDirectory = STATE, json: AsJson = False) -> None:
+def reset(
+    name: Name,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="Turn TOTP and the recovery codes off at once, too.")
+    ] = False,
+    state: StateDirectory = STATE,
+    yes: Yes = False,
+    json: AsJson = False,
+) -> None:
     """Print a one-time link with which an account chooses a new password.
 
     The old password stays good until the link is used.
     """
-    _print_link(_post(state, f"{_path(name)}/reset", {}), name, json=json)
+    if second_factor:
+        confirm(f"Turn the second factor of {name} off?", yes=yes)
+    _print_link(_post(state, f"{_path(name)}/reset", {"second_factor": second_factor}), name, json=json)
 
 
 def _password() -> str:
@@ -124,24 +143,25 @@ def _password() -> str:
     return password
 
 
-def _post(state: Any, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(state: Path, path: str, body: dict[str, Any]) -> dict[str, Any]:
     from portward.cli.client import keeper
 
     with keeper(state) as running:
         return dict(running.post(path, body))
 
 
-def _patch(name: str, body: dict[str, Any], state: Any, *, json: bool) -> None:
+def _patch(name: str, body: dict[str, Any], state: Path, *, json: bool) -> None:
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        _print_account(running.patch(_path(name), body), json=json)
-
-
-def _print_account(account: dict[str, Any], *, json: bool) -> None:
+        answer = running.patch(_path(name), body)
     if json:
-        print_json(account)
-        return
+        print_json(answer)
+    else:
+        _print_account(answer["account"])
+
+
+def _print_account(account: dict[str, Any]) -> None:
     names = {"account": "name", "name": "display_name", "e-mail": "email", "role": "role", "groups": "groups"}
     more = {"password": "has_password", "TOTP": "has_totp", "disabled": "disabled", "since": "created_at"}
     fields(account, {**names, **more, "last login": "last_login_at"})

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from portward.cli import accounts, events, gateway, groups, rescue, services, sessions
+from portward.cli import accounts, events, gateway, groups, rescue, server, services, sessions, status
 from portward.errors import ConfigError, PortwardError
 
 
@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (gateway, services, events, rescue):
+for verbs in (gateway, status, services, events, rescue, server):
     app.registered_commands += verbs.app.registered_commands
 app.add_typer(accounts.app, name="account")
 app.add_typer(groups.app, name="group")

@@ -1,6 +1,7 @@
 """What happened: events, explain."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from portward.cli.options import STATE, AsJson, StateDirectory
-from portward.cli.output import fields, print_json, print_json_line, spell, table
+from portward.cli.output import fields, json_line, print_json, spell, table
 
 app = typer.Typer()
 
@@ -23,7 +24,9 @@ def events(
     kind: Annotated[str | None, typer.Option(help="Only this kind, such as RequestRefused or LoginFailed.")] = None,
     account: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
     since: Annotated[str | None, typer.Option(help="Ago (15m, 2h, 3d), or a time (2026-01-31T12:00).")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="At most so many: the latest, or with --since the first.")
+    ] = 50,
     state: StateDirectory = STATE,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one event a line.")] = False,
 ) -> None:
@@ -31,14 +34,11 @@ def events(
     from portward.cli.client import keeper
 
     wanted = {"kind": kind, "account": account, "limit": limit, "since": _moment(since), "follow": int(follow) or None}
-    with keeper(state) as running:
+    with keeper(state) as running, suppress(KeyboardInterrupt):
         found = running.lines("/events", **wanted)
-        if json:
+        if json or follow:
             for event in found:
-                print_json_line(event)
-        elif follow:
-            for event in found:
-                print(_one_line(event), flush=True)
+                print(json_line(event) if json else _one_line(event), flush=True)
         else:
             table(list(found), {**_COLUMNS, **_DETAILS}, empty="nothing has happened")
 
@@ -53,11 +53,20 @@ def explain(
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        answer = running.get(f"/explain/{quote(request_id, safe='')}")
+        found = running.get(f"/explain/{quote(request_id, safe='')}")["events"]
     if json:
-        print_json(answer)
-    else:
-        fields(answer, {key.replace("_", " "): key for key in answer})
+        print_json(found)
+        return
+    for event in found:
+        _explain(event)
+
+
+def _explain(event: dict[str, Any]) -> None:
+    explanation = event.get("explanation") or {}
+    print(f"{spell(explanation.get('title')) or event['kind']}\n")
+    fields(event, {**_COLUMNS, "SNI": "sni", **_DETAILS})
+    fields(explanation, {"meaning": "text", "way out": "way_out"})
+    print()
 
 
 def _moment(since: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The gateway as a whole: up, check, schema, status, version."""
+"""The gateway as a whole: up, check, schema, version."""
 
 import os
 import sys
@@ -22,12 +22,8 @@ def up(config: ConfigFile = CONFIG, state: StateDirectory = STATE) -> None:
 
     Writes a commented portward.toml where the default file does not exist.
     """
-    from portward.config import read
-    from portward.host.paths import State
-
     _write_starter(config)
-    read(config, state=state)
-    State(state)
+    _require_configuration(config, state)
     # Absolute, so that a file that is deleted later is a mistake, and not a wish for the starter's.
     places = ["--config", str(config.absolute()), "--state", str(state.absolute())]
     command = [sys.executable, "-m", "portward.supervisor", *places]
@@ -70,19 +66,6 @@ def schema() -> None:
 
 
 @app.command()
-def status(state: StateDirectory = STATE, json: AsJson = False) -> None:
-    """Show what runs, since when, and what is wrong."""
-    from portward.cli.client import keeper
-
-    with keeper(state) as running:
-        answer = running.get("/status")
-    if json:
-        print_json(answer)
-    else:
-        fields(answer, {key.replace("_", " "): key for key in answer})
-
-
-@app.command()
 def version(json: AsJson = False) -> None:
     """Show the versions of Portward, Python and HAProxy."""
     found = {"portward": _version(), "python": sys.version.split()[0], "haproxy": _engine()["haproxy"]}
@@ -90,6 +73,21 @@ def version(json: AsJson = False) -> None:
         print_json(found)
     else:
         fields(found, {name: name for name in found})
+
+
+def _require_configuration(config: Path, state: Path) -> None:
+    """Raises ConfigError, unless there is a last good configuration: a slip in the file must keep no gate shut."""
+    from portward.config import read
+    from portward.errors import ConfigError
+    from portward.host.paths import State
+
+    last_good = State(state).last_good
+    try:
+        read(config, state=state)
+    except ConfigError as error:
+        if not last_good.exists():
+            raise
+        print(f"{error}\n{config} is not used; the last good configuration is", file=sys.stderr)
 
 
 def _write_starter(config: Path) -> None:

@@ -30,7 +30,7 @@ def list_(state: StateDirectory = STATE, json: AsJson = False) -> None:
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        found = running.get("/groups")
+        found = running.get("/groups")["groups"]
     if json:
         print_json(found)
     else:

@@ -23,9 +23,9 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-def print_json_line(value: object) -> None:
-    """One value on one line, handed on at once (NDJSON)."""
-    print(json.dumps(value), flush=True)
+def json_line(value: object) -> str:
+    """One value on one line (NDJSON)."""
+    return json.dumps(value)
 
 
 def table(rows: Sequence[Row], columns: Mapping[str, str], *, empty: str) -> None:
@@ -48,7 +48,7 @@ def table(rows: Sequence[Row], columns: Mapping[str, str], *, empty: str) -> Non
 
 def fields(row: Row, names: Mapping[str, str]) -> None:
     """One thing, a line for each of its fields that says something; names are heading to key."""
-    width = max(map(len, names))
+    width = max(12, *map(len, names))
     for heading, key in names.items():
         if (text := spell(row.get(key))) != "":
             print(f"{heading:<{width}}  {text}")

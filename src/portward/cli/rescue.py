@@ -30,8 +30,8 @@ def recover(
 
     Whoever may read the state directory may do this; it works whether Portward runs or not.
     """
-    settings = _settings(config, state)
-    print(asyncio.run(_recover(_existing(state), settings, drop_second_factor)))
+    place = _existing(state)
+    print(asyncio.run(_recover(place, _settings(config, place), drop_second_factor)))
 
 
 @app.command()
@@ -57,15 +57,17 @@ def _existing(state: Path) -> "State":
     return place
 
 
-def _settings(config: Path, state: Path) -> "Settings | None":
-    """A mistake in the file must lock nobody out: the link is then printed without its host."""
+def _settings(config: Path, place: "State") -> "Settings | None":
+    """A mistake in the file must lock nobody out: then the last good one counts, as it does for the keeper."""
     from portward.config import read
     from portward.errors import ConfigError
 
-    try:
-        return read(config, state=state)
-    except ConfigError:
-        return None
+    for file in (config, place.last_good):
+        try:
+            return read(file, state=place.directory)
+        except ConfigError:
+            continue
+    return None
 
 
 async def _recover(place: "State", settings: "Settings | None", account: str | None) -> str:

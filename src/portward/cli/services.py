@@ -20,12 +20,12 @@ def services(state: StateDirectory = STATE, json: AsJson = False) -> None:
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        found = running.get("/services")
+        found = running.get("/services")["services"]
     if json:
         print_json(found)
         return
     columns = {"service": "service", "address": "url", "upstream": "upstream", "access": "access"}
-    table(found, {**columns, "second factor": "second_factor", "state": "state"}, empty="no services yet")
+    table(found, {**columns, "second factor": "second_factor"}, empty="no services yet")
 
 
 @app.command()
@@ -115,4 +115,4 @@ def _tell(what: str, url: str | None, applied: dict[str, object] | None, config:
     if applied is None:
         print(f"{config} is saved and takes effect at the next start: Portward does not run")
     else:
-        print(spell(applied))
+        print(f"applied: {spell(applied.get('summary')) or 'no difference'}")

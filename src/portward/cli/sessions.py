@@ -19,11 +19,11 @@ def list_(account: OfAccount = None, state: StateDirectory = STATE, json: AsJson
     from portward.cli.client import keeper
 
     with keeper(state) as running:
-        found = running.get("/sessions", account=account)
+        found = running.get("/sessions", account=account)["sessions"]
     if json:
         print_json(found)
         return
-    columns = {"session": "id", "account": "account", "address": "address", "browser": "user_agent"}
+    columns = {"session": "id", "account": "account", "address": "address", "device": "device"}
     times = {"since": "created_at", "seen": "seen_at", "until": "expires_at", "second factor": "second_factor_at"}
     table(found, {**columns, **times}, empty="nobody is logged in")
 
@@ -46,5 +46,5 @@ def revoke(
         if session is not None:
             running.delete(f"/sessions/{quote(session, safe='')}")
         else:
-            running.delete("/sessions", account=account)
-    print(f"ended session {session}" if session else f"ended all sessions of {account}")
+            count = running.delete("/sessions", account=account)["ended"]
+    print(f"ended session {session}" if session else f"ended {count} sessions of {account}")

@@ -62,10 +62,19 @@ def test_any_other_since_is_refused(portward: Portward, fake: FakeKeeper, since:
     assert fake.asked == []
 
 
-def test_explain_shows_what_the_keeper_says(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("GET /explain/abc123", {"gate": "identity", "rule": "no-session", "way_out": "log in"})
-    assert "way out" in portward("explain", "abc123").stdout
-    assert json.loads(portward("explain", "abc123", "--json").stdout)["rule"] == "no-session"
+def test_explain_names_the_rule_and_the_way_out(portward: Portward, fake: FakeKeeper) -> None:
+    explanation = {"title": "Log in first", "text": "Nobody is logged in.", "way_out": "log in"}
+    fake.answer("GET /explain/abc123", {"events": [REFUSED | {"explanation": explanation}]})
+    text = portward("explain", "abc123").stdout
+    assert text.startswith("Log in first\n")
+    assert "rule          no-session" in text
+    assert "way out       log in" in text
+    assert json.loads(portward("explain", "abc123", "--json").stdout)[0]["rule"] == "no-session"
+
+
+def test_explain_shows_an_event_without_a_rule(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /explain/abc123", {"events": [{"kind": "LoggedIn", "account": "ann", "explanation": None}]})
+    assert portward("explain", "abc123").stdout.startswith("LoggedIn\n\nevent         LoggedIn\naccount       ann\n")
 
 
 def test_explain_knows_what_it_does_not_know(portward: Portward, fake: FakeKeeper) -> None:

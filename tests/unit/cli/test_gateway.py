@@ -1,4 +1,4 @@
-"""up, check, schema, status, version."""
+"""up, check, schema, version."""
 
 import json
 import os
@@ -10,8 +10,7 @@ import pytest
 from typer.testing import Result
 
 from portward.config.starter import STARTER
-
-from .conftest import FakeKeeper
+from portward.host.paths import State
 
 Portward = Callable[..., Result]
 
@@ -55,12 +54,6 @@ def test_version_names_all_three(portward: Portward) -> None:
     assert set(json.loads(portward("version", "--json").stdout)) == {"portward", "python", "haproxy"}
 
 
-def test_status_shows_what_the_keeper_says(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("GET /status", {"edge": "serving", "since": "2026-01-31T12:00:00+00:00"})
-    assert "edge   serving" in portward("status").stdout
-    assert json.loads(portward("status", "--json").stdout)["edge"] == "serving"
-
-
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What `up` would have become."""
@@ -90,6 +83,18 @@ def test_up_does_not_start_with_mistakes(portward: Portward, executed: list[list
     result = portward("up")
     assert (result.exit_code, executed) == (2, [])
     assert "portward.toml:1: domain: 5 is not a host name" in result.stderr
+
+
+def test_up_starts_with_the_last_good_configuration_in_spite_of_mistakes(
+    portward: Portward, executed: list[list[str]], state: Path
+) -> None:
+    Path("portward.toml").write_text("domain = 5\n")
+    last_good = State(state).last_good
+    last_good.parent.mkdir(exist_ok=True)
+    last_good.write_text("")
+    result = portward("up")
+    assert (result.exit_code, len(executed)) == (0, 1)
+    assert "the last good configuration is" in result.stderr
 
 
 def test_up_does_not_invent_a_file_that_was_named(portward: Portward, executed: list[list[str]]) -> None:

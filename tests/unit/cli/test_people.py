@@ -10,6 +10,7 @@ from .conftest import FakeKeeper
 
 Portward = Callable[..., Result]
 ANN = {"name": "ann", "display_name": "Ann", "email": "", "role": "member", "groups": ["family"], "disabled": False}
+EVERYTHING = {"account": ANN, "sessions": [], "link": "https://auth.example.com/enrol/T", "ended": 2}
 
 
 def test_account_add_prints_the_link(portward: Portward, fake: FakeKeeper) -> None:
@@ -34,13 +35,13 @@ def test_an_empty_standard_input_is_no_password(portward: Portward, fake: FakeKe
 
 
 def test_accounts_are_a_table_or_json(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("GET /accounts", [ANN])
+    fake.answer("GET /accounts", {"accounts": [ANN]})
     assert "family" in portward("account", "list").stdout
     assert json.loads(portward("account", "list", "--json").stdout) == [ANN]
 
 
 def test_no_accounts_is_a_sentence(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("GET /accounts", [])
+    fake.answer("GET /accounts", {"accounts": []})
     assert portward("account", "list").stdout.startswith("no accounts yet")
 
 
@@ -52,7 +53,8 @@ def test_no_accounts_is_a_sentence(portward: Portward, fake: FakeKeeper) -> None
         (["account", "disable", "ann", "--yes"], "PATCH /accounts/ann", {"disabled": True}),
         (["account", "enable", "ann"], "PATCH /accounts/ann", {"disabled": False}),
         (["account", "remove", "ann", "--yes"], "DELETE /accounts/ann", None),
-        (["account", "reset", "ann"], "POST /accounts/ann/reset", {}),
+        (["account", "reset", "ann"], "POST /accounts/ann/reset", {"second_factor": False}),
+        (["account", "reset", "ann", "--second-factor", "-y"], "POST /accounts/ann/reset", {"second_factor": True}),
         (["account", "show", "../status"], "GET /accounts/..%2Fstatus", None),
         (["group", "add", "family"], "POST /groups", {"name": "family"}),
         (["group", "remove", "family", "--yes"], "DELETE /groups/family", None),
@@ -65,7 +67,7 @@ def test_no_accounts_is_a_sentence(portward: Portward, fake: FakeKeeper) -> None
 def test_a_verb_is_one_request(
     portward: Portward, fake: FakeKeeper, words: list[str], request_line: str, body: object
 ) -> None:
-    fake.answer(request_line, ANN | {"link": "https://auth.example.com/enrol/T"})
+    fake.answer(request_line, EVERYTHING)
     result = portward(*words)
     assert result.exit_code == 0, result.stderr
     assert result.stdout
@@ -77,6 +79,7 @@ def test_a_verb_is_one_request(
     [
         ["account", "remove", "ann"],
         ["account", "disable", "ann"],
+        ["account", "reset", "ann", "--second-factor"],
         ["group", "remove", "family"],
         ["session", "revoke", "--account", "ann"],
     ],
@@ -96,12 +99,13 @@ def test_revoke_wants_a_session_or_an_account(portward: Portward, fake: FakeKeep
     assert fake.asked == []
 
 
-def test_groups_and_sessions_are_tables_or_json(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("GET /groups", [{"name": "family", "members": ["ann", "ben"]}])
-    fake.answer(
-        "GET /sessions", [{"id": "s1", "account": "ann", "user_agent": "\x1b[2Jevil", "second_factor_at": None}]
-    )
+def test_groups_are_a_table_or_json(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /groups", {"groups": [{"name": "family", "members": ["ann", "ben"]}]})
     assert "ann, ben" in portward("group", "list").stdout
     assert json.loads(portward("group", "list", "--json").stdout)[0]["name"] == "family"
+
+
+def test_sessions_are_a_table_or_json_that_steers_no_terminal(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /sessions", {"sessions": [{"id": "s1", "device": "\x1b[2Jevil", "second_factor_at": None}]})
     assert "\\x1b[2Jevil" in portward("session", "list").stdout
     assert "\x1b" not in portward("session", "list", "--json").stdout

@@ -100,6 +100,6 @@ def test_unpublish_knows_what_is_not_there(portward: Portward) -> None:
 
 def test_services_are_a_table_or_json(portward: Portward, fake: FakeKeeper) -> None:
     found = [{"service": "wiki", "url": "https://wiki.example.com", "access": "members", "second_factor": False}]
-    fake.answer("GET /services", found)
+    fake.answer("GET /services", {"services": found})
     assert "https://wiki.example.com" in portward("services").stdout
     assert json.loads(portward("services", "--json").stdout) == found

@@ -1,0 +1,51 @@
+"""What runs: `portward status`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from portward.cli.options import STATE, AsJson, StateDirectory
+from portward.cli.output import fields, print_json, spell, table
+
+app = typer.Typer()
+
+
+@app.command()
+def status(state: StateDirectory = STATE, json: AsJson = False) -> None:
+    """Show what runs, since when, and what is wrong."""
+    from portward.cli.client import keeper
+
+    with keeper(state) as running:
+        report = running.get("/status")
+    if json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    edge, configuration = report.get("edge", {}), report.get("configuration", {})
+    applied, rejected = configuration.get("applied") or {}, configuration.get("rejected")
+    engine = edge.get("engine", "HAProxy")
+    said = {
+        "Portward": report.get("version"),
+        "edge": f"{engine} serves" if edge.get("running") else f"{engine} does not run",
+        "portal": report.get("portal"),
+        "configuration": configuration.get("file"),
+        "in force": f"since {spell(applied.get('at'))}: {applied.get('summary')}" if applied else "",
+        "state": report.get("state"),
+        "services": report.get("services"),
+        "accounts": report.get("accounts"),
+        "sessions": report.get("sessions"),
+        "lost log lines": report.get("dropped_log_lines"),
+    }
+    fields(said, {heading: heading for heading in said})
+    for feature, reason in edge.get("off", {}).items():
+        print(f"off: {feature} ({reason})")
+    if rejected:
+        print(f"\nNOT APPLIED at {spell(rejected.get('at'))}; what was in force goes on:")
+        for line in str(rejected.get("reason", "")).splitlines():
+            print(f"  {spell(line)}")
+    print()
+    table(report.get("certificates", []), {"certificate": "host", "expires": "expires"}, empty="no certificates")

@@ -1,0 +1,46 @@
+"""status."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from typer.testing import Result
+
+from .conftest import FakeKeeper
+
+Portward = Callable[..., Result]
+REPORT: dict[str, Any] = {
+    "version": "1.2.3",
+    "edge": {"engine": "HAProxy 2.6.12", "running": True, "off": {"x": "needs HAProxy 3.2"}},
+    "configuration": {
+        "file": "/etc/portward/portward.toml",
+        "applied": {"at": "2026-01-31T12:00:00+00:00", "how": "start", "summary": "1 services"},
+        "rejected": None,
+    },
+    "dropped_log_lines": {"access": 3},
+    "certificates": [{"host": "hello.example.com", "expires": "2026-05-01T00:00:00+00:00"}],
+}
+
+
+def test_it_shows_what_runs(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /status", REPORT)
+    text = portward("status").stdout
+    assert "HAProxy 2.6.12 serves" in text
+    assert "off: x (needs HAProxy 3.2)" in text
+    assert "access=3" in text
+    assert "hello.example.com" in text
+    assert "NOT APPLIED" not in text
+
+
+def test_it_shows_why_a_file_is_not_in_force(portward: Portward, fake: FakeKeeper) -> None:
+    rejected = {"at": "2026-01-31T12:00:00+00:00", "reason": "portward.toml:3: domain: is wrong\n  → mend it"}
+    configuration = REPORT["configuration"] | {"rejected": rejected}
+    fake.answer("GET /status", REPORT | {"configuration": configuration})
+    text = portward("status").stdout
+    assert "NOT APPLIED" in text
+    assert "  portward.toml:3: domain: is wrong\n    → mend it\n" in text
+
+
+def test_it_is_json_for_programs(portward: Portward, fake: FakeKeeper) -> None:
+    fake.answer("GET /status", REPORT)
+    assert json.loads(portward("status", "--json").stdout) == REPORT
