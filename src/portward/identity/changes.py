@@ -40,7 +40,7 @@ class Changes:
         found = [(name, await self._store.accounts.get(name)) for name in names]
         known = [account for _, account in found if account]
         await self._gatekeeper.know(known, [name for name, account in found if account is None])
-        await self._sessions.enforce(self._settings().routes)
+        await self._sessions.enforce(self._settings().routes, names)
 
     async def note(self, account: str, change: str, *, by: str, detail: str = "") -> None:
         """Keep the fact alone, for what the edge does not care about."""

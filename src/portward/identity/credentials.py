@@ -88,7 +88,7 @@ class Credentials:
             account, sealed, step, self._marks(account, codes)
         ):
             return None
-        await self._changes.made(account, "totp", by=account, detail="on")
+        await self._changes.note(account, "totp", by=account, detail="on")
         return codes
 
     async def drop_totp(self, account: str, *, by: str) -> bool:
@@ -96,7 +96,7 @@ class Credentials:
         await self._get(account)
         if not await self._store.credentials.drop_totp(account):
             return False
-        await self._changes.made(account, "totp", by=by, detail="off")
+        await self._changes.note(account, "totp", by=by, detail="off")
         return True
 
     async def new_recovery_codes(self, account: str, *, by: str) -> Sequence[str]:

@@ -154,10 +154,13 @@ class Sessions:
         await self._expel(removed, by="policy", reason="expired")
         return len(removed.sessions)
 
-    async def enforce(self, routes: Sequence[Route]) -> int:
-        """End host sessions whose account may open no route of their host any more. Returns how many."""
+    async def enforce(self, routes: Sequence[Route], names: Sequence[str] | None = None) -> int:
+        """End host sessions whose account may open no route of their host any more; of these accounts, or of all.
+
+        Returns how many. To be called when routes or access rules change.
+        """
         accounts = {account.name: account for account in await self._store.accounts.list()}
-        pairs = await self._store.sessions.hosts_in_use()
+        pairs = await self._store.sessions.hosts_in_use(names)
         left = [pair for pair in pairs if not _opens(accounts.get(pair[0]), pair[1], routes)]
         parts = [part for account, host in left for part in await self._store.sessions.leave(account, host)]
         if parts:

@@ -4,7 +4,6 @@ await hosts.add(connection, HostSession(key, session_id, "hello.example.com", no
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
@@ -23,7 +22,7 @@ _KEPT = 4
 async def add(connection: AsyncConnection, part: HostSession) -> Sequence[str] | None:
     """Returns the keys of older ones that make room, or None when the session has ended."""
     try:
-        await connection.execute(insert(host_sessions).values(asdict(part)))
+        await connection.execute(insert(host_sessions).values(_row(part)))
     except IntegrityError:
         return None
     same = and_(host_sessions.c.session_id == part.session_id, host_sessions.c.host == part.host)
@@ -34,7 +33,7 @@ async def add(connection: AsyncConnection, part: HostSession) -> Sequence[str] |
 
 async def add_many(connection: AsyncConnection, parts: Sequence[HostSession]) -> None:
     if parts:
-        await connection.execute(insert(host_sessions), [asdict(part) for part in parts])
+        await connection.execute(insert(host_sessions), [_row(part) for part in parts])
 
 
 async def list_of(connection: AsyncConnection, session_id: str | None) -> Sequence[HostSession]:
@@ -45,10 +44,12 @@ async def list_of(connection: AsyncConnection, session_id: str | None) -> Sequen
     return [HostSession(**row._mapping) for row in await connection.execute(query)]
 
 
-async def in_use(connection: AsyncConnection) -> Sequence[tuple[str, str]]:
-    """Pairs of account and host."""
+async def in_use(connection: AsyncConnection, owners: Sequence[str] | None) -> Sequence[tuple[str, str]]:
+    """Pairs of account and host; of some accounts, or of all."""
     joined = host_sessions.join(sessions, sessions.c.id == host_sessions.c.session_id)
     query = select(sessions.c.account, host_sessions.c.host).select_from(joined).distinct()
+    if owners is not None:
+        query = query.where(sessions.c.account.in_(owners))
     return [(account, host) for account, host in await connection.execute(query)]
 
 
@@ -81,6 +82,10 @@ async def for_edge(
     while rows := (await connection.execute(query.where(host_sessions.c.key > last))).all():
         yield [_for_edge(*row, policy=policy) for row in rows]
         last = rows[-1].key
+
+
+def _row(part: HostSession) -> dict[str, str | datetime | None]:
+    return {column.name: getattr(part, column.name) for column in host_sessions.c}
 
 
 def _for_edge(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from portward.config.settings import SessionPolicy
 from portward.model import EdgeSession, HostSession, Session
@@ -59,6 +59,11 @@ class Sessions:
         """All, or those of one account, newest first; those whose time is over too."""
         return await self._where(sessions.c.account == account if account is not None else None)
 
+    async def count(self) -> int:
+        """How many are kept; those whose time is over count until they are removed."""
+        async with self._database.read() as connection:
+            return int(await connection.scalar(select(func.count()).select_from(sessions)) or 0)
+
     async def rise(self, session_id: str, token_hash: str, second_factor_at: datetime) -> bool:
         """Replace the token and note the second factor in one step. False when the session has ended."""
         change = update(sessions).where(sessions.c.id == session_id)
@@ -101,10 +106,10 @@ class Sessions:
         async with self._database.read() as connection:
             return await hosts.list_of(connection, session_id)
 
-    async def hosts_in_use(self) -> Sequence[tuple[str, str]]:
-        """Every pair of account and host for which there is a host session."""
+    async def hosts_in_use(self, accounts: Sequence[str] | None = None) -> Sequence[tuple[str, str]]:
+        """Every pair of account and host for which there is a host session; of these accounts, or of all."""
         async with self._database.read() as connection:
-            return await hosts.in_use(connection)
+            return await hosts.in_use(connection, accounts)
 
     async def leave(self, account: str, host: str) -> Sequence[HostSession]:
         """Forget an account's host sessions at one host, and return them; the sessions themselves go on."""
