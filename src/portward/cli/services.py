@@ -1,5 +1,9 @@
 """What is published: services, publish, unpublish."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,9 +52,11 @@ def publish(
     from portward.config.editing import publish as published
     from portward.config.reading import text_of
 
+    _require_same_file(config, state)
     words = tuple(word for words in access or () for word in words.split(",") if word)
     publication = Publication(upstream, host=host, path=path, access=words, second_factor=second_factor)
-    settings = _save(published(text_of(config), name, publication), config, state)
+    with _alone(config):
+        settings = _save(published(text_of(config), name, publication), config, state)
     _tell(f"published {name}", _address(settings, name), _apply(state), config, json=json)
 
 
@@ -66,10 +72,44 @@ def unpublish(
     from portward.config.editing import unpublish as unpublished
     from portward.config.reading import text_of
 
-    text = unpublished(text_of(config), name)
+    _require_same_file(config, state)
+    unpublished(text_of(config), name)
     confirm(f"Take {name} and its settings out of {config}?", yes=yes)
-    _save(text, config, state)
+    with _alone(config):
+        _save(unpublished(text_of(config), name), config, state)
     _tell(f"unpublished {name}", None, _apply(state), config, json=json)
+
+
+def _require_same_file(config: Path, state: Path) -> None:
+    """Raises `Conflict` when the running gateway uses another file: what is written here would not be published."""
+    from portward.cli.client import keeper
+    from portward.errors import Conflict, NotRunning
+
+    try:
+        with keeper(state) as running:
+            used = running.get("/status")["configuration"]["file"]
+    except NotRunning:
+        return
+    if Path(used).resolve() != config.resolve():
+        raise Conflict(f"the running gateway uses {used}, and not {config}", way_out=f"add --config {used}")
+
+
+@contextmanager
+def _alone(config: Path) -> Iterator[None]:
+    """One edit at a time: of two at once, neither undoes the other's."""
+    from portward.errors import Environment
+
+    try:
+        directory = os.open(config.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise Environment(
+            f"the directory of {config} can't be opened: {error.strerror}", way_out="name the file with --config"
+        ) from None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _save(text: str, config: Path, state: Path) -> "Settings":

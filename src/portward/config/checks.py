@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from portward.config.findings import Finding
-from portward.config.lines import Path as KeyPath
+from portward.config.lines import KeyPath
 from portward.config.settings import ServiceSettings, Settings
 from portward.config.values import Address
 from portward.model import Route, Upstream

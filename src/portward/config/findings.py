@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from portward.config.lines import Path
+from portward.config.lines import KeyPath
 from portward.config.settings import Section, Settings
 from portward.config.spelling import Misspelt
 
@@ -25,7 +25,7 @@ from portward.config.spelling import Misspelt
 class Finding:
     """One thing wrong with the value at `path`; the rest as in `errors.Mistake`."""
 
-    path: Path
+    path: KeyPath
     problem: str
     expected: str = ""
     way_out: str = ""
@@ -53,7 +53,7 @@ def findings_of(error: ValidationError) -> Iterator[Finding]:
             yield _finding(details)
 
 
-def spell_key(path: Path) -> str:
+def spell_key(path: KeyPath) -> str:
     """The path as TOML writes it, with the number of an element in brackets: `services.blog.routes[0].path`."""
     text = ""
     for part in path:
@@ -61,7 +61,7 @@ def spell_key(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def field_at(path: Path) -> FieldInfo | None:
+def field_at(path: KeyPath) -> FieldInfo | None:
     """The field of the settings that a path leads to; None for an unknown one and for the name of a service."""
     kind: Any = Settings
     info: FieldInfo | None = None
@@ -71,7 +71,7 @@ def field_at(path: Path) -> FieldInfo | None:
     return info
 
 
-def keys_at(path: Path) -> list[str]:
+def keys_at(path: KeyPath) -> list[str]:
     """The keys that the table at a path may hold, in the order of the documentation."""
     kind: Any = Settings
     for part in path:
@@ -94,11 +94,11 @@ def _finding(details: ErrorDetails) -> Finding:
     return Finding(path, f"{_spell_value(details['input'])} {problem}", expected, way_out or _meaning(path))
 
 
-def _inside(path: Path, outer: Path) -> bool:
+def _inside(path: KeyPath, outer: KeyPath) -> bool:
     return len(path) > len(outer) and path[: len(outer)] == outer
 
 
-def _unknown(path: Path) -> Finding:
+def _unknown(path: KeyPath) -> Finding:
     *table, key = path
     known = keys_at(tuple(table))
     near = difflib.get_close_matches(str(key).lower().replace("_", "-"), known, n=1)
@@ -106,7 +106,7 @@ def _unknown(path: Path) -> Finding:
     return Finding(path, "is not a known key", f"one of {', '.join(known)}", way_out)
 
 
-def _missing(path: Path) -> Finding:
+def _missing(path: KeyPath) -> Finding:
     *table, key = path
     return Finding(path, "is missing", _description(path), f"add `{key} = …` to [{spell_key(tuple(table))}]")
 
@@ -116,7 +116,7 @@ def _expected(details: ErrorDetails) -> str:
     return template.format(**details.get("ctx", {})) if template else details["msg"]
 
 
-def _meaning(path: Path) -> str:
+def _meaning(path: KeyPath) -> str:
     """The way out of a value that can't be read is to know what it is for."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
@@ -124,7 +124,7 @@ def _meaning(path: Path) -> str:
     return f"what the key is for: {description}" if description else "docs/configuration.md has an example of each key"
 
 
-def _description(path: Path) -> str:
+def _description(path: KeyPath) -> str:
     info = field_at(path)
     return " ".join((info.description or "").split()) if info else ""
 

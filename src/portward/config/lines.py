@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*)*")
@@ -31,7 +31,7 @@ _BARE_VALUE = re.compile(r"[^,\]}#\n]*")
 class Statement:
     """One table header or one `key = value`; lines count from 1 and include both ends."""
 
-    path: Path
+    path: KeyPath
     first: int
     last: int
     header: bool
@@ -42,7 +42,7 @@ def statements(text: str) -> tuple[Statement, ...]:
     return tuple(_Scanner(text).statements())
 
 
-def lines(text: str) -> dict[Path, int]:
+def lines(text: str) -> dict[KeyPath, int]:
     """The line of every key and every element, also inside inline tables and arrays, by its path."""
     scanner = _Scanner(text)
     for _ in scanner.statements():
@@ -50,7 +50,7 @@ def lines(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
-def line_of(path: Path, known: dict[Path, int]) -> int:
+def line_of(path: KeyPath, known: dict[KeyPath, int]) -> int:
     """The line of a key, or of the nearest table around it that the text names; 0 where there is none."""
     while path and path not in known:
         path = path[:-1]
@@ -61,9 +61,9 @@ def line_of(path: Path, known: dict[Path, int]) -> int:
 class _Scanner:
     text: str
     at: int = 0
-    table: Path = ()
-    lines: dict[Path, int] = field(default_factory=dict)
-    counts: dict[Path, int] = field(default_factory=dict)
+    table: KeyPath = ()
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    counts: dict[KeyPath, int] = field(default_factory=dict)
 
     def statements(self) -> Iterator[Statement]:
         self._skip(_GAP)
@@ -73,10 +73,10 @@ class _Scanner:
             yield Statement(path, self._line(start), self._line(self.at - 1), header)
             self._skip(_GAP)
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         line, many = self._line(self.at), self.text.startswith("[[", self.at)
         self.at += 2 if many else 1
-        path: Path = ()
+        path: KeyPath = ()
         for key in self._keys():
             path = self._within((*path, key))
             self.lines.setdefault(path, line)
@@ -86,18 +86,18 @@ class _Scanner:
         self.table = self._append(path, line) if many else path
         return self.table
 
-    def _within(self, path: Path) -> Path:
+    def _within(self, path: KeyPath) -> KeyPath:
         """A header that goes through an array of tables means its latest element."""
         return (*path, self.counts[path] - 1) if path in self.counts else path
 
-    def _append(self, path: Path, line: int) -> Path:
+    def _append(self, path: KeyPath, line: int) -> KeyPath:
         array = path[:-1] if isinstance(path[-1], int) else path
         number = self.counts.get(array, 0)
         self.counts[array] = number + 1
         self.lines[(*array, number)] = line
         return (*array, number)
 
-    def _pair(self, table: Path) -> Path:
+    def _pair(self, table: KeyPath) -> KeyPath:
         line, path = self._line(self.at), table
         for key in self._keys():
             path = (*path, key)
@@ -119,7 +119,7 @@ class _Scanner:
                 return keys
             self.at += 1
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         match self.text[self.at]:
             case "[":
                 self._array(path)
@@ -131,7 +131,7 @@ class _Scanner:
                 value = self._skip(_BARE_VALUE)
                 self.at -= len(value) - len(value.rstrip())
 
-    def _array(self, path: Path) -> None:
+    def _array(self, path: KeyPath) -> None:
         self.at += 1
         self._skip(_GAP)
         number = 0
@@ -142,7 +142,7 @@ class _Scanner:
             number += 1
         self.at += 1
 
-    def _inline(self, path: Path) -> None:
+    def _inline(self, path: KeyPath) -> None:
         self.at += 1
         self._skip(_GAP)
         while self.text[self.at] != "}":

@@ -17,8 +17,7 @@ from pydantic import ValidationError
 from portward.config.addresses import is_own
 from portward.config.checks import Surroundings, check
 from portward.config.findings import Finding, findings_of, in_order, spell_key
-from portward.config.lines import Path as KeyPath
-from portward.config.lines import line_of, lines
+from portward.config.lines import KeyPath, line_of, lines
 from portward.config.settings import Settings
 from portward.config.starter import STARTER
 from portward.errors import ConfigError, Mistake

@@ -199,8 +199,12 @@ def _is_ip(text: str) -> bool:
 
 
 def _socket_path(path: str) -> str:
-    if not path.startswith("/") or len(path) > 100 or re.search(r"[\s\x00-\x1f\x7f]", path):
-        raise Misspelt("has no usable socket path", expected="unix: and an absolute path of at most 100 characters")
+    # Printable ASCII without blanks, quotes and what haproxy.cfg gives a meaning of its own.
+    if not re.fullmatch(r"/[!-~]{1,99}", path) or re.search(r"[\"'\\#$]", path):
+        raise Misspelt(
+            "has no usable socket path",
+            expected="unix: and an absolute path of at most 100 characters, without blanks and quotes",
+        )
     return path
 
 

@@ -70,7 +70,7 @@ def _timeout(value: timedelta) -> timedelta:
 def _authority(value: Any, info: ValidationInfo) -> bool | str:
     if isinstance(value, bool):
         return value
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no way to check a certificate", expected="true, false, or the path of a CA file")
     context: Mapping[str, Path] = info.context or {}
     return str(context.get("directory", Path()) / value)

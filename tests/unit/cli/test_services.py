@@ -1,12 +1,15 @@
 """services, publish, unpublish."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from portward.config.editing import services_in
 from portward.config.starter import STARTER
 
 from .conftest import FakeKeeper
@@ -28,7 +31,12 @@ def test_publish_saves_the_file_and_says_when_it_takes_effect(portward: Portward
     assert "takes effect at the next start" in result.stdout
 
 
+def use(fake: FakeKeeper, file: Path) -> None:
+    fake.answer("GET /status", {"configuration": {"file": str(file.absolute())}})
+
+
 def test_publish_asks_the_running_keeper_to_apply_it(portward: Portward, fake: FakeKeeper) -> None:
+    use(fake, FILE)
     fake.answer("POST /reload", {"summary": "1 route more"})
     result = portward("publish", "wiki", "demo", "--access", "owners,group:family", "--access", "account:ann", "--json")
     assert json.loads(result.stdout)["applied"] == {"summary": "1 route more"}
@@ -42,6 +50,7 @@ def test_every_option_reaches_the_file(portward: Portward) -> None:
 
 
 def test_what_the_edge_refuses_is_told_with_its_exit_code(portward: Portward, fake: FakeKeeper) -> None:
+    use(fake, FILE)
     fake.refuse("POST /reload", "EdgeError", 503, 8, "HAProxy refused it")
     result = portward("publish", "wiki", "demo")
     assert result.exit_code == 8
@@ -62,6 +71,26 @@ def test_what_the_edge_refuses_is_told_with_its_exit_code(portward: Portward, fa
 def test_what_can_not_be_used_is_not_written(portward: Portward, words: list[str], code: int) -> None:
     assert portward("publish", *words).exit_code == code
     assert FILE.read_text() == STARTER
+
+
+@pytest.mark.parametrize("words", [["publish", "wiki", "demo"], ["unpublish", "hello", "--yes"]])
+def test_a_file_that_the_running_gateway_does_not_use_is_left_alone(
+    portward: Portward, fake: FakeKeeper, words: list[str]
+) -> None:
+    use(fake, Path("/etc/portward/portward.toml"))
+    result = portward(*words)
+    assert result.exit_code == 5
+    assert "add --config /etc/portward/portward.toml" in result.stderr
+    assert FILE.read_text() == STARTER
+
+
+def test_of_two_edits_at_once_neither_undoes_the_other(portward: Portward) -> None:
+    code = "from portward.cli import main; main()"
+    names = [f"wiki{number}" for number in range(4)]
+    commands = [[sys.executable, "-c", code, "publish", name, "demo"] for name in names]
+    for running in [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]:
+        assert running.wait(30) == 0
+    assert sorted(services_in(FILE.read_text())) == ["hello", *names]
 
 
 def test_publishing_without_a_file_begins_with_the_starter(portward: Portward) -> None:

@@ -9,7 +9,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portward.config.lines import Path, line_of, lines, statements
+from portward.config.lines import KeyPath, line_of, lines, statements
 
 EVERY_STYLE = '''\
 domain = "a.b" # not [a] table
@@ -39,7 +39,7 @@ deep = true
 '''
 
 
-def paths_in(value: Any, at: Path = ()) -> Iterator[Path]:
+def paths_in(value: Any, at: KeyPath = ()) -> Iterator[KeyPath]:
     if at:
         yield at
     pairs: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -67,7 +67,7 @@ def paths_in(value: Any, at: Path = ()) -> Iterator[Path]:
         (("services", "full", "routes", 1, "table", "deep"), 24),
     ],
 )
-def test_a_key_is_found_on_its_line(path: Path, line: int) -> None:
+def test_a_key_is_found_on_its_line(path: KeyPath, line: int) -> None:
     assert lines(EVERY_STYLE)[path] == line
 
 

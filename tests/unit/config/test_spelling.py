@@ -96,6 +96,9 @@ def test_what_is_no_duration_is_refused(value: object) -> None:
         "unix:/a b",
         "unix:/" + "x" * 100,
         "unix:/a\nb",
+        'unix:/a"b',
+        "unix:/a#b",
+        "unix:/é",
         5,
     ],
 )
