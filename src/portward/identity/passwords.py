@@ -48,7 +48,7 @@ def _guessable(password: str, hints: Sequence[str]) -> str | None:
 
 
 class Passwords:
-    """Hashing takes 64 MiB and about a tenth of a second; at most two run at a time, in threads."""
+    """Hashing takes 64 MiB and 0.1 to 0.3 seconds; at most two run at a time, in threads."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)

@@ -21,7 +21,7 @@ from portward.identity.opaque import digest, host_key, new_id, new_token
 from portward.model import Account, EdgeSession, HostSession, Route, Session
 from portward.store import Store
 from portward.store.handovers import Handover
-from portward.store.sessions import Removed
+from portward.store.sessions import Removed, grain
 
 CODE_LIVES = timedelta(seconds=30)
 _LONGEST_AGENT = 256
@@ -72,7 +72,8 @@ class Sessions:
         account = await self._owner_of(session)
         if session is None or account is None:
             return None
-        await self.touch([session.id], self._clock())
+        if session.seen_at < self._clock() - grain(self._policy):
+            await self.touch([session.id], self._clock())
         return session, account
 
     async def rise(self, session: Session) -> tuple[str, Session]:

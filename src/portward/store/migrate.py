@@ -86,14 +86,16 @@ def _exchange(path: Path, version: str, steps: Upgrade) -> None:
             f"the store {path} could not be brought from shape {version} to {head()}: {error}",
             way_out=f"nothing was changed; a snapshot lies in {snapshot}. Install the former Portward to go on with it",
         ) from error
-    _forget_old(snapshot.parent)
 
 
 def _snapshot(path: Path, version: str) -> Path:
     directory = path.parent / "snapshots"
     directory.mkdir(mode=0o700, exist_ok=True)
-    snapshot = _private(directory / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{version}.db")
-    _copy(path, snapshot)
+    draft = _private(directory / "unfinished")
+    with _discarded(draft):
+        _copy(path, draft)
+        snapshot = draft.replace(directory / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{version}.db")
+    _forget_old(directory)
     return snapshot
 
 

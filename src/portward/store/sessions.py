@@ -23,7 +23,6 @@ from portward.store.tables import host_sessions, sessions
 _BATCH = 1000
 _COLUMNS = [column for column in sessions.c if column.name not in {"token_hash", "renewed_at"}]
 _GRAIN = timedelta(minutes=1)
-"""Use within a minute of the last is not written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Sessions:
         for start in range(0, len(ids), _BATCH):
             which = and_(sessions.c.id.in_(ids[start : start + _BATCH]), live)
             half_gone = and_(which, sessions.c.renewed_at < now - policy.idle / 2)
-            stale = and_(which, sessions.c.seen_at < now - min(_GRAIN, policy.idle / 4))
+            stale = and_(which, sessions.c.seen_at < now - grain(policy))
             async with self._database.write() as connection:
                 renewal = update(sessions).where(half_gone).values(renewed_at=now).returning(sessions.c.id)
                 renewed += await connection.scalars(renewal)
@@ -157,6 +156,11 @@ class Sessions:
             gone = tuple(await connection.scalars(keys))
             rows = await connection.execute(delete(sessions).where(condition).returning(*_COLUMNS))
             return Removed(tuple(Session(**row._mapping) for row in rows), gone)
+
+
+def grain(policy: SessionPolicy) -> timedelta:
+    """Use within this time of the last is not written down."""
+    return min(_GRAIN, policy.idle / 4)
 
 
 def _live(now: datetime, policy: SessionPolicy) -> ColumnElement[bool]:

@@ -172,3 +172,15 @@ def test_a_newer_store_is_refused(path: Path) -> None:
 def test_a_store_that_was_not_migrated_is_refused(path: Path) -> None:
     with pytest.raises(StoreError, match="shape none"):
         asyncio.run(names(path))
+
+
+def test_a_snapshot_that_could_not_be_finished_is_not_taken_for_one(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("portward.store.migrate._copy", full)
+    with pytest.raises(StoreError, match="make room"):
+        migrate_with(earlier, as_if_migrated)
+    assert list((earlier.parent / "snapshots").iterdir()) == []
