@@ -22,9 +22,9 @@ from portward.config.spelling import (
     parse_host,
     parse_path,
     parse_service_name,
-    parse_upstream,
     spell_access,
 )
+from portward.config.upstreams import parse_upstream
 from portward.errors import Conflict, Invalid, NotFound
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """How single values are spelt in portward.toml: read from text, and written back.
 
-    parse_upstream("http://127.0.0.1:3000")     # Upstream("http", "127.0.0.1", 3000)
+    parse_access("group:family")                # Access(groups=frozenset({"family"}))
     spell_duration(timedelta(hours=12))         # '12h'
 
 Every reader raises `Misspelt`, whose text follows the value in a sentence: "'5x' is not a duration".
@@ -10,10 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
-from portward.model import Access, Upstream
+from portward.model import Access
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=36500)
@@ -21,11 +19,9 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _PERSON = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
-_PORTS: dict[str, int] = {"http": 80, "https": 443, "h2c": 80}
 _ROLES = ("public", "members", "owners")
 
-UPSTREAM_EXPECTED = "http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT, unix:/PATH or demo"
-ACCESS_EXPECTED = "public, members, owners, group:NAME, account:NAME, or a list of these"
+_ACCESS_EXPECTED = "public, members, owners, group:NAME, account:NAME, or a list of these"
 
 
 class Misspelt(ValueError):
@@ -140,26 +136,13 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
     raise Misspelt("has bits set right of its mask", expected=expected, way_out=f"write {meant}")
 
 
-def parse_upstream(value: object) -> Upstream:
-    """Where a service lies; a bare `HOST:PORT` is http."""
-    if isinstance(value, Upstream):
-        return value
-    if not isinstance(value, str):
-        raise Misspelt("is not an upstream", expected=UPSTREAM_EXPECTED)
-    if value == "demo":
-        return Upstream("demo")
-    if value.startswith("unix:"):
-        return Upstream("unix", path=_socket_path(value.removeprefix("unix:").removeprefix("//")))
-    return _upstream_url(value)
-
-
 def parse_access(value: object) -> Access:
     """Who may open a service: one word, or a list of words of which one match is enough."""
     if isinstance(value, Access):
         return value
     words = [value] if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not words or not all(_is_access_word(word) for word in words):
-        raise Misspelt("is not an access rule", expected=ACCESS_EXPECTED)
+        raise Misspelt("is not an access rule", expected=_ACCESS_EXPECTED)
     if "public" in words and len(set(words)) > 1:
         raise Misspelt(
             "mixes public with other rules",
@@ -196,51 +179,3 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _socket_path(path: str) -> str:
-    # Printable ASCII without blanks, quotes and what haproxy.cfg gives a meaning of its own.
-    if not re.fullmatch(r"/[!-~]{1,99}", path) or re.search(r"[\"'\\#$]", path):
-        raise Misspelt(
-            "has no usable socket path",
-            expected="unix: and an absolute path of at most 100 characters, without blanks and quotes",
-        )
-    return path
-
-
-def _upstream_url(value: str) -> Upstream:
-    url = _split(value if "://" in value else f"http://{value}")
-    scheme = _scheme(url.scheme)
-    if url.path not in ("", "/") or url.query or url.fragment or "@" in url.netloc:
-        raise Misspelt(
-            "must end after host and port",
-            expected=UPSTREAM_EXPECTED,
-            way_out="a path is chosen with `path`, `strip` and `routes`; a login can't be part of an upstream",
-        )
-    if not url.hostname or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", url.hostname):
-        raise Misspelt("has no usable host", expected=UPSTREAM_EXPECTED)
-    return Upstream(scheme, host=url.hostname, port=_port(url))
-
-
-def _scheme(scheme: str) -> Literal["http", "https", "h2c"]:
-    match scheme:
-        case "http" | "https" | "h2c":
-            return scheme
-    raise Misspelt(f"has the unknown scheme {scheme!r}", expected=UPSTREAM_EXPECTED)
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        return urlsplit(text)
-    except ValueError:
-        raise Misspelt("is not an upstream", expected=UPSTREAM_EXPECTED) from None
-
-
-def _port(url: SplitResult) -> int:
-    try:
-        port = _PORTS[url.scheme] if url.port is None else url.port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise Misspelt("has no usable port", expected="a port from 1 to 65535")
-    return port

@@ -24,10 +24,10 @@ from portward.config.spelling import (
     parse_network,
     parse_path,
     parse_service_name,
-    parse_upstream,
     spell_access,
     spell_duration,
 )
+from portward.config.upstreams import parse_upstream
 from portward.model import Access, Upstream
 
 __all__ = [

@@ -16,10 +16,10 @@ from portward.config.spelling import (
     parse_network,
     parse_path,
     parse_service_name,
-    parse_upstream,
     spell_access,
     spell_duration,
 )
+from portward.config.upstreams import parse_upstream
 from portward.model import Access, Upstream
 
 names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,31}", fullmatch=True)
