@@ -1,18 +1,22 @@
 """Events over the admin API: listed, followed, explained.
 
 GET /events?limit=20                      the newest 20, oldest first, one JSON object a line
+GET /events?limit=0&follow=1              what comes from now on, until the client leaves
 GET /events?after=41&follow=1             what came after 41, and whatever comes, until the client leaves
 GET /explain/REQUEST-ID                   what happened to a request, which rule refused it, and the way out
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypedDict
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from portward.errors import Invalid, NotFound
 from portward.model import Event
@@ -22,6 +26,7 @@ from portward.store import Store
 
 _MOST = 1000
 _NDJSON = "application/x-ndjson"
+More = Callable[[int], Awaitable[Sequence[Event]]]
 
 
 class Wanted(TypedDict):
@@ -48,8 +53,9 @@ class EventsApi:
         found = await self._store.events.list(after, limit, newest=newest, **wanted)
         if query.get("follow") != "1":
             return Response(_lines(found), media_type=_NDJSON)
-        last = found[-1].id if found else await self._last_id(after)
-        return StreamingResponse(self._follow(found, last, count, wanted), media_type=_NDJSON)
+        last = found[-1].id if found else after if limit else await self._last_id()
+        more = partial(self._store.events.list, limit=_MOST, **wanted)
+        return EventStream(found, last, count, more, self._arrivals)
 
     async def explain(self, request: Request) -> Response:
         wanted = request.path_params["request_id"]
@@ -68,21 +74,51 @@ class EventsApi:
             }
         )
 
-    async def _last_id(self, after: int) -> int:
-        newest = await self._store.events.list(after, 1, newest=True)
-        return newest[0].id if newest else after
+    async def _last_id(self) -> int:
+        newest = await self._store.events.list(limit=1, newest=True)
+        return newest[0].id if newest else 0
 
-    async def _follow(self, found: Sequence[Event], last: int, count: int, wanted: Wanted) -> AsyncIterator[bytes]:
-        """Ends when the server cancels it, which it does when the client leaves."""
-        yield _lines(found)
-        while True:
-            more = await self._store.events.list(last, _MOST, **wanted)
-            if more:
-                last = more[-1].id
-                yield _lines(more)
+
+class EventStream(Response):
+    """Lines until the client leaves. Reading the store is never cancelled halfway: only the waiting between is."""
+
+    media_type = _NDJSON
+
+    def __init__(self, found: Sequence[Event], last: int, count: int, more: More, arrivals: Arrivals) -> None:
+        super().__init__()
+        self._found, self._last, self._count = found, last, count
+        self._more, self._arrivals = more, arrivals
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": _lines(self._found), "more_body": True})
+        leaving = asyncio.create_task(_wait_for_leaving(receive))
+        try:
+            await self._send_more(send, leaving)
+        finally:
+            leaving.cancel()
+
+    async def _send_more(self, send: Send, leaving: asyncio.Task[None]) -> None:
+        while not leaving.done():
+            if more := await self._more(self._last):
+                self._last = more[-1].id
+                await send({"type": "http.response.body", "body": _lines(more), "more_body": True})
             else:
-                await self._arrivals.wait_for_more(count)
-                count = self._arrivals.count
+                await self._wait_for_more(leaving)
+
+    async def _wait_for_more(self, leaving: asyncio.Task[None]) -> None:
+        arriving = asyncio.create_task(self._arrivals.wait_for_more(self._count))
+        try:
+            await asyncio.wait({arriving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            arriving.cancel()
+        self._count = self._arrivals.count
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _explained(event: Event) -> dict[str, Any]:
