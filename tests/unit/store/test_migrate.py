@@ -180,7 +180,7 @@ def test_a_snapshot_that_could_not_be_finished_is_not_taken_for_one(
     def full(source: Path, target: Path) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("portward.store.migrate._copy", full)
+    monkeypatch.setattr(sys.modules[migrate_with.__module__], "_copy", full)
     with pytest.raises(StoreError, match="make room"):
         migrate_with(earlier, as_if_migrated)
     assert list((earlier.parent / "snapshots").iterdir()) == []
