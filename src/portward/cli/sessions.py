@@ -24,8 +24,7 @@ def list_(account: OfAccount = None, state: StateDirectory = STATE, json: AsJson
         print_json(found)
         return
     columns = {"session": "id", "account": "account", "address": "address", "device": "device"}
-    times = {"since": "created_at", "seen": "seen_at", "until": "expires_at", "second factor": "second_factor_at"}
-    table(found, {**columns, **times}, empty="nobody is logged in")
+    table(found, {**columns, "seen": "seen_at", "until": "expires_at"}, empty="nobody is logged in")
 
 
 @app.command()
