@@ -59,6 +59,7 @@ class EnrolPages:
                     ticket=ticket,
                     action="/login/second-factor",
                     stepping_up=False,
+                    domain=self._portal.settings().domain,
                 )
 
     def _form(

@@ -156,6 +156,7 @@ class LoginPages:
             ticket=ticket,
             action="/login/second-factor",
             stepping_up=False,
+            domain=self._portal.settings().domain,
         )
 
     def _ask_step(self, going: Pending | None, *, problem: str = "", status: int = 200) -> Response:
@@ -167,6 +168,7 @@ class LoginPages:
             ticket="",
             action="/step-up",
             stepping_up=True,
+            domain=self._portal.settings().domain,
         )
 
 
