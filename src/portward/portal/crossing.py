@@ -59,7 +59,7 @@ class CrossingPages:
         return response
 
     def _set_out(self, request: Request, page: str) -> Response:
-        to = pending.safe_path(request.query_params.get("to", ""))
+        to = pending.safe_path(request.query_params.get("to") or _refused_path(request))
         mark = self._mark(request)
         if mark.bounces_too_often:
             stop = self._pages.problem(request, problems.TOO_MANY_BOUNCES, [Action("Try again", to)])
@@ -74,3 +74,9 @@ class CrossingPages:
     def _mark(self, request: Request) -> cookie.Mark:
         earlier, now = visit.mark(request), self._portal.clock()
         return earlier.again(now) if earlier else cookie.Mark.new(now)
+
+
+def _refused_path(request: Request) -> str:
+    """The page of this host on which the visitor stood: the edge's 403 page can't name itself in its links."""
+    here, before = f"https://{request.headers.get('host', '')}", request.headers.get("referer", "")
+    return before.removeprefix(here).partition("#")[0] if before.startswith(f"{here}/") else "/"

@@ -14,8 +14,6 @@ from portward.model import EdgeSession
 from portward.portal import pending
 from portward.portal.cookie import Mark, token_in
 
-WANTED = "/inbox?page=2&q=a%20b#top"
-
 
 async def arrive(browser: Browser, page) -> str:
     """The URL on the service at which the browser ends."""
@@ -178,6 +176,25 @@ def test_switching_starts_at_the_service_too(play) -> None:
         page = await browser.follow(await browser.submit(page))
         page = await browser.submit(page, username="bob", password=PASSWORD)
         assert await arrive(browser, page) == f"{HELLO}/a"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("referer", "to"),
+    [
+        ("https://hello.example.com/album?id=3", "/album?id=3"),
+        ("https://evil.example/album", "/"),
+        ("https://hello.example.com//evil.example", "/"),
+        ("https://[nonsense", "/"),
+    ],
+)
+def test_switching_leads_back_to_the_page_that_refused(play, referer: str, to: str) -> None:
+    async def scenario(world: World) -> None:
+        page = await world.browser().get(f"{HELLO}/.portward/switch", headers={"Referer": referer})
+        target = onward(page)
+        assert target is not None
+        assert target.params["to"] == to
 
     play(scenario)
 

@@ -21,7 +21,6 @@ from portward.model import EdgeSession, Role
 from portward.portal.app import create_app
 from portward.portal.portal import Portal
 from portward.store import Store
-from portward.store.migrate import migrate
 
 PASSWORD = "lantern rope tide quarry"
 AUTH = "https://auth.example.com"
@@ -89,9 +88,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
-    database, settings, gatekeeper = directory / "portward.db", Settings.model_validate(SETTINGS), Gatekeeper()
-    await migrate(database)
+async def world(database: Path) -> AsyncIterator[World]:
+    """`database` is an up-to-date store without content."""
+    settings, gatekeeper = Settings.model_validate(SETTINGS), Gatekeeper()
     async with Store.open(database) as store:
         made: World
 
@@ -103,7 +102,7 @@ async def world(directory: Path) -> AsyncIterator[World]:
 
         identity = Identity(
             store,
-            directory / "secret.key",
+            database.with_name("secret.key"),
             lambda: made.settings,
             gatekeeper,
             record,
