@@ -1,13 +1,13 @@
 """The admin API on STATE/run/admin.sock, to which the CLI talks. The socket's mode (0600) is what guards it.
 
-    app = create_admin(Admin(identity, store, lambda: settings, keeper, arrivals))
+    app = create_admin(portal, journal, status, configuration)
 
 GET /status · GET /services · POST /reload · GET /sessions · DELETE /sessions/ID · DELETE /sessions?account=NAME, and
 what admin_accounts.py and admin_events.py list. An error is {"error": {"type", "message", "way_out", "exit_code"}}.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -16,14 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from portward.config import Settings
 from portward.errors import ConfigError, Conflict, Invalid, NotFound, PortwardError
 from portward.identity.identity import Identity
 from portward.portal import documents
 from portward.portal.admin_accounts import AccountsApi, GroupsApi
 from portward.portal.admin_events import EventsApi
-from portward.portal.arrivals import Arrivals
-from portward.store import Store
+from portward.portal.portal import Portal
+from portward.watch.journal import Journal
 
 _BY = "cli"
 _STATUSES: tuple[tuple[type[PortwardError], int], ...] = (
@@ -34,44 +33,50 @@ _STATUSES: tuple[tuple[type[PortwardError], int], ...] = (
 )
 
 
-class Keeper(Protocol):
-    """What only the composition root can tell and do. Documents hold what JSON can hold."""
+class Status(Protocol):
+    """What only the composition root can tell."""
 
-    async def status(self) -> Mapping[str, Any]:
-        """State of the edge and of the configuration, counts, certificates, versions."""
-
-    async def reload(self) -> Mapping[str, Any]:
-        """Apply portward.toml now, and say what changed. Raises `ConfigError`, `EdgeError`."""
+    async def report(self) -> Mapping[str, Any]:
+        """State of the edge and of the configuration, counts, certificates, versions; as JSON can hold it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admin:
-    """What the admin API works with, wired by the keeper."""
+class Outcome(Protocol):
+    """What became of an attempt to apply portward.toml. `error` is None where it is in force."""
 
-    identity: Identity
-    store: Store
-    settings: Callable[[], Settings]
-    keeper: Keeper
-    arrivals: Arrivals
+    @property
+    def how(self) -> str | None: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def error(self) -> PortwardError | None: ...
 
 
-def create_admin(admin: Admin) -> Starlette:
+class Configuration(Protocol):
+    """What only the composition root can do."""
+
+    async def reload(self) -> Outcome:
+        """Apply portward.toml as it is now."""
+
+
+def create_admin(portal: Portal, journal: Journal, status: Status, configuration: Configuration) -> Starlette:
     """The ASGI application for the admin socket."""
     return Starlette(
         routes=[
-            *GatewayApi(admin).routes(),
-            *AccountsApi(admin.identity, admin.settings).routes(),
-            *GroupsApi(admin.identity).routes(),
-            *SessionsApi(admin.identity).routes(),
-            *EventsApi(admin.store, admin.arrivals).routes(),
+            *GatewayApi(portal, status, configuration).routes(),
+            *AccountsApi(portal.identity, portal.settings).routes(),
+            *GroupsApi(portal.identity).routes(),
+            *SessionsApi(portal.identity).routes(),
+            *EventsApi(portal.store, journal).routes(),
         ],
         exception_handlers=_handlers(),
     )
 
 
 class GatewayApi:
-    def __init__(self, admin: Admin) -> None:
-        self._admin = admin
+    def __init__(self, portal: Portal, status: Status, configuration: Configuration) -> None:
+        self._portal, self._status, self._configuration = portal, status, configuration
 
     def routes(self) -> list[Route]:
         return [
@@ -81,14 +86,17 @@ class GatewayApi:
         ]
 
     async def status(self, request: Request) -> Response:
-        return JSONResponse(await self._admin.keeper.status())
+        return JSONResponse(await self._status.report())
 
     async def services(self, request: Request) -> Response:
-        settings = self._admin.settings()
+        settings = self._portal.settings()
         return JSONResponse({"services": [documents.route(route, settings) for route in settings.routes]})
 
     async def reload(self, request: Request) -> Response:
-        return JSONResponse(await self._admin.keeper.reload())
+        outcome = await self._configuration.reload()
+        if outcome.error is not None:
+            raise outcome.error
+        return JSONResponse({"how": outcome.how, "summary": outcome.summary})
 
 
 class SessionsApi:

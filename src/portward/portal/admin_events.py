@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 from portward.errors import Invalid, NotFound
 from portward.model import Event
 from portward.portal import documents
-from portward.portal.arrivals import Arrivals
 from portward.store import Store
+from portward.watch.journal import Journal
 
 _MOST = 1000
 _NDJSON = "application/x-ndjson"
@@ -38,8 +38,8 @@ class Wanted(TypedDict):
 
 
 class EventsApi:
-    def __init__(self, store: Store, arrivals: Arrivals) -> None:
-        self._store, self._arrivals = store, arrivals
+    def __init__(self, store: Store, journal: Journal) -> None:
+        self._store, self._journal = store, journal
 
     def routes(self) -> list[Route]:
         return [Route("/events", self.list), Route("/explain/{request_id}", self.explain)]
@@ -48,14 +48,13 @@ class EventsApi:
         query = request.query_params
         wanted = Wanted(kind=query.get("kind") or None, account=query.get("account") or None, since=_since(request))
         after, limit = _number(request, "after", 0), min(_number(request, "limit", 50), _MOST)
-        count = self._arrivals.count
         newest = "after" not in query and query.get("since") is None
         found = await self._store.events.list(after, limit, newest=newest, **wanted)
         if query.get("follow") != "1":
             return Response(_lines(found), media_type=_NDJSON)
         last = found[-1].id if found else after if limit else await self._last_id()
         more = partial(self._store.events.list, limit=_MOST, **wanted)
-        return EventStream(found, last, count, more, self._arrivals)
+        return EventStream(found, last, more, self._journal)
 
     async def explain(self, request: Request) -> Response:
         wanted = request.path_params["request_id"]
@@ -84,10 +83,9 @@ class EventStream(Response):
 
     media_type = _NDJSON
 
-    def __init__(self, found: Sequence[Event], last: int, count: int, more: More, arrivals: Arrivals) -> None:
+    def __init__(self, found: Sequence[Event], last: int, more: More, journal: Journal) -> None:
         super().__init__()
-        self._found, self._last, self._count = found, last, count
-        self._more, self._arrivals = more, arrivals
+        self._found, self._last, self._more, self._journal = found, last, more, journal
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,20 +98,21 @@ class EventStream(Response):
             leaving.cancel()
 
     async def _send_more(self, send: Send, leaving: asyncio.Task[None]) -> None:
+        """The waiting begins before the reading, so that nothing that is recorded between goes unnoticed."""
         while not leaving.done():
-            if more := await self._more(self._last):
-                self._last = more[-1].id
-                await send({"type": "http.response.body", "body": _lines(more), "more_body": True})
-            else:
-                await self._wait_for_more(leaving)
+            arriving = asyncio.create_task(self._journal.wait_for_more())
+            try:
+                if not await self._send_new(send):
+                    await asyncio.wait({arriving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                arriving.cancel()
 
-    async def _wait_for_more(self, leaving: asyncio.Task[None]) -> None:
-        arriving = asyncio.create_task(self._arrivals.wait_for_more(self._count))
-        try:
-            await asyncio.wait({arriving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            arriving.cancel()
-        self._count = self._arrivals.count
+    async def _send_new(self, send: Send) -> bool:
+        more = await self._more(self._last)
+        if more:
+            self._last = more[-1].id
+            await send({"type": "http.response.body", "body": _lines(more), "more_body": True})
+        return bool(more)
 
 
 async def _wait_for_leaving(receive: Receive) -> None:

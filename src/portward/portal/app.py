@@ -1,11 +1,12 @@
 """The portal as a web application: the login's own host, and the crossing pages of every service host.
 
-app = create_app(Portal(identity, lambda: settings, clock))
+app = create_app(Portal(identity, store, lambda: settings, record, clock))
 
 Which of the two a request means is said by X-Forwarded-Host, which the edge alone sets.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from portward.portal.pages import Action, Pages
 from portward.portal.portal import Portal
 from portward.portal.problems import Problem
 from portward.portal.protection import BodyTooLarge, Protection
+from portward.portal.refusals import Refusals
 from portward.portal.visit import NotAForm
 from portward.portal.visitors import LoginNeeded, Visitors, see
 
@@ -37,20 +39,22 @@ _HOME = Action("Go to your services", "/")
 def create_app(portal: Portal) -> ASGIApp:
     """The ASGI application for the portal's socket. What no page expects is raised again after its error page."""
     pages = Pages()
-    own = Router(_portal_routes(portal, pages), redirect_slashes=False)
-    services = Router(CrossingPages(portal, pages).routes(), redirect_slashes=False)
+    refusals = Refusals(portal, pages)
+    own = Router(_portal_routes(portal, pages, refusals), redirect_slashes=False)
+    services = Router(CrossingPages(portal, refusals).routes(), redirect_slashes=False)
     everything = Mount("/", ByHost(portal, own, services))
-    return Protection(Starlette(routes=[everything], exception_handlers=Failures(portal, pages).handlers()), pages)
+    app = Starlette(routes=[everything], exception_handlers=Failures(portal, pages).handlers())
+    return Protection(app, partial(refusals.answer, problem=problems.CROSS_SITE))
 
 
-def _portal_routes(portal: Portal, pages: Pages) -> Sequence[BaseRoute]:
+def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence[BaseRoute]:
     visitors = Visitors(portal)
     return [
         Route("/healthz", _healthz),
         Route("/static/{name}", pages.static_file),
         *LoginPages(portal, pages, visitors).routes(),
-        *OnwardPages(portal, pages, visitors).routes(),
-        *EnrolPages(portal, pages, visitors).routes(),
+        *OnwardPages(portal, pages, refusals, visitors).routes(),
+        *EnrolPages(portal, pages, refusals, visitors).routes(),
         *AccountPages(portal, pages, visitors).routes(),
         *HomePages(portal, pages, visitors).routes(),
     ]

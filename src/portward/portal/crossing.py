@@ -16,13 +16,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from portward.portal import cookie, pending, problems, visit
-from portward.portal.pages import Action, Pages
+from portward.portal.pages import Action
 from portward.portal.portal import Portal
+from portward.portal.refusals import Refusals
 
 
 class CrossingPages:
-    def __init__(self, portal: Portal, pages: Pages) -> None:
-        self._portal, self._pages = portal, pages
+    def __init__(self, portal: Portal, refusals: Refusals) -> None:
+        self._portal, self._refusals = portal, refusals
 
     def routes(self) -> list[Route]:
         return [
@@ -33,10 +34,10 @@ class CrossingPages:
         ]
 
     async def start(self, request: Request) -> Response:
-        return self._set_out(request, "/start")
+        return await self._set_out(request, "/start")
 
     async def switch(self, request: Request) -> Response:
-        return self._set_out(request, "/switch")
+        return await self._set_out(request, "/switch")
 
     async def logout(self, request: Request) -> Response:
         response = RedirectResponse(self._portal.settings().url(self._portal.host, "/logout"), 303)
@@ -49,7 +50,7 @@ class CrossingPages:
         if mark is None and visit.token(request):
             return RedirectResponse(here + to, 303)
         if mark is None:
-            return self._pages.problem(request, problems.COOKIE_NOT_KEPT, [Action("Try again", to)])
+            return await self._refusals.answer(request, problems.COOKIE_NOT_KEPT, [Action("Try again", to)])
         code = request.query_params.get("code", "")
         entered = await self._portal.identity.sessions.enter(code, visit.host(request), mark.nonce_hash)
         if entered is None:
@@ -58,11 +59,11 @@ class CrossingPages:
         cookie.set_token(response, entered.token, entered.expires_at - self._portal.clock())
         return response
 
-    def _set_out(self, request: Request, page: str) -> Response:
+    async def _set_out(self, request: Request, page: str) -> Response:
         to = pending.safe_path(request.query_params.get("to") or _refused_path(request))
         mark = self._mark(request)
         if mark.bounces_too_often:
-            stop = self._pages.problem(request, problems.TOO_MANY_BOUNCES, [Action("Try again", to)])
+            stop = await self._refusals.answer(request, problems.TOO_MANY_BOUNCES, [Action("Try again", to)])
             cookie.clear(stop)
             return stop
         step = request.query_params.get("step") == "1"

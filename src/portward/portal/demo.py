@@ -39,7 +39,7 @@ def create_demo() -> ASGIApp:
     pages = Pages()
     hello = Hello(pages)
     routes = [Route("/", hello.show), Route("/static/{name}", pages.static_file)]
-    return Protection(Starlette(routes=routes, exception_handlers={HTTPException: hello.missing}), pages)
+    return Protection(Starlette(routes=routes, exception_handlers={HTTPException: hello.missing}), hello.cross_site)
 
 
 class Hello:
@@ -56,6 +56,9 @@ class Hello:
             told={label: headers.get(name, "") for label, name in _TOLD.items()},
             stripped=_LEAKED if cookie.NAME in request.cookies else _STRIPPED,
         )
+
+    async def cross_site(self, request: Request) -> Response:
+        return self._pages.problem(request, problems.CROSS_SITE)
 
     async def missing(self, request: Request, error: Exception) -> Response:
         return self._pages.problem(request, problems.NOT_FOUND, [Action("Back to the start", "/")])

@@ -13,6 +13,7 @@ from portward.config import Settings
 from portward.config.values import spell_access
 from portward.edge.refusals import RULES
 from portward.model import Account, Event, Group, Route, Session
+from portward.portal import problems
 from portward.portal.wording import device
 
 Document = dict[str, Any]
@@ -63,17 +64,12 @@ def event(event: Event) -> Document:
 
 
 def explanation(rule: str) -> Document | None:
-    """What a rule of the edge means, and the way out; None for a rule that is unknown by now."""
-    refusal = RULES.get(rule)
-    if refusal is None:
-        return None
-    return {
-        "rule": refusal.name,
-        "gate": refusal.gate,
-        "title": refusal.title,
-        "text": refusal.text,
-        "way_out": refusal.way_out,
-    }
+    """What a rule of the edge or of the portal means, and the way out; None for a rule that is unknown by now."""
+    if refusal := RULES.get(rule):
+        return {"title": refusal.title, "text": refusal.text, "way_out": refusal.way_out}
+    if problem := problems.of_rule(rule):
+        return {"title": problem.title, "text": problem.text, "way_out": problem.remedy}
+    return None
 
 
 def _time(value: datetime | None) -> str | None:

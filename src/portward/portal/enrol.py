@@ -13,12 +13,13 @@ from portward.model import Account
 from portward.portal import problems, visit
 from portward.portal.pages import Action, Pages
 from portward.portal.portal import Portal
+from portward.portal.refusals import Refusals
 from portward.portal.visitors import Visitors, see
 
 
 class EnrolPages:
-    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
-        self._portal, self._pages, self._visitors = portal, pages, visitors
+    def __init__(self, portal: Portal, pages: Pages, refusals: Refusals, visitors: Visitors) -> None:
+        self._portal, self._pages, self._refusals, self._visitors = portal, pages, refusals, visitors
 
     def routes(self) -> list[Route]:
         return [Route("/enrol/{token}", self.show), Route("/enrol/{token}", self.enrol, methods=["POST"])]
@@ -26,20 +27,20 @@ class EnrolPages:
     async def show(self, request: Request) -> Response:
         token = request.path_params["token"]
         invitation = await self._portal.identity.enrolments.peek(token)
-        return self._form(token, invitation) if invitation else self._used_up(request)
+        return self._form(token, invitation) if invitation else await self._used_up(request)
 
     async def enrol(self, request: Request) -> Response:
         token, form = request.path_params["token"], await visit.form(request)
         enrolments = self._portal.identity.enrolments
         invitation = await enrolments.peek(token)
         if invitation is None:
-            return self._used_up(request)
+            return await self._used_up(request)
         name = form.get("username", "")[:64].strip()
         try:
             account = await enrolments.enrol(token, form.get("new_password", "")[:512], name=name)
         except (Invalid, Conflict) as error:
             return self._form(token, invitation, name=name, problem=error.message, status=422)
-        return await self._begin(request, account) if account else self._used_up(request)
+        return await self._begin(request, account) if account else await self._used_up(request)
 
     async def _begin(self, request: Request, account: Account) -> Response:
         """Log in at once, unless the account has more to show than the link proves."""
@@ -76,5 +77,5 @@ class EnrolPages:
             problem=problem,
         )
 
-    def _used_up(self, request: Request) -> Response:
-        return self._pages.problem(request, problems.EXPIRED_LINK, [Action("Log in", "/login")])
+    async def _used_up(self, request: Request) -> Response:
+        return await self._refusals.answer(request, problems.EXPIRED_LINK, [Action("Log in", "/login")])

@@ -21,6 +21,7 @@ from portward.portal import cookie, pending, problems, visit
 from portward.portal.pages import Action, Pages, Question
 from portward.portal.pending import Pending
 from portward.portal.portal import Portal
+from portward.portal.refusals import Refusals
 from portward.portal.visitors import Visitor, Visitors, see
 
 _STICKS = 3
@@ -29,8 +30,8 @@ _FACTOR_ONLY = Access(members=True, second_factor=True)
 
 
 class OnwardPages:
-    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
-        self._portal, self._pages, self._visitors = portal, pages, visitors
+    def __init__(self, portal: Portal, pages: Pages, refusals: Refusals, visitors: Visitors) -> None:
+        self._portal, self._pages, self._refusals, self._visitors = portal, pages, refusals, visitors
 
     def routes(self) -> list[Route]:
         return [
@@ -54,7 +55,7 @@ class OnwardPages:
         visitor = await self._visitors.find(request)
         if visitor is None:
             again = f"/login?{going.query}" if going else "/login"
-            return self._pages.problem(request, problems.COOKIE_NOT_KEPT, [Action("Try again", again)])
+            return await self._refusals.answer(request, problems.COOKIE_NOT_KEPT, [Action("Try again", again)])
         if going:
             return await self._onward(request, visitor, going, after_form=True)
         return see("/account/totp" if "enrolled" in request.query_params else "/")
@@ -87,7 +88,7 @@ class OnwardPages:
             case Challenge():
                 return see(f"/step-up?{going.query}")
             case Deny():
-                return self._forbidden(request, visitor, going)
+                return await self._forbidden(request, visitor, going)
             case Allow():
                 return await self._hand_over(request, visitor, going, after_form=after_form)
 
@@ -107,10 +108,13 @@ class OnwardPages:
     async def _hand_over(self, request: Request, visitor: Visitor, going: Pending, *, after_form: bool) -> Response:
         if await self._bounces(visitor, going):
             back = Action("Try again", self._portal.settings().url(going.host, going.to))
-            return self._pages.problem(request, problems.TOO_MANY_BOUNCES, [back])
+            name = visitor.account.name
+            return await self._refusals.answer(
+                request, problems.TOO_MANY_BOUNCES, [back], account=name, host=going.host
+            )
         code = await self._portal.identity.sessions.hand_over(visitor.session, going.host, going.to, going.nonce)
         if code is None:
-            return self._forbidden(request, visitor, going)
+            return await self._forbidden(request, visitor, going)
         query = urlencode({"code": code, "to": going.to})
         target = self._portal.settings().url(going.host, f"{pending.PREFIX}enter?{query}")
         if after_form:
@@ -123,6 +127,8 @@ class OnwardPages:
         made = await self._portal.identity.sessions.hosts_of(visitor.session.id)
         return sum(part.host == going.host and part.created_at > recent for part in made) >= _STICKS
 
-    def _forbidden(self, request: Request, visitor: Visitor, going: Pending) -> Response:
+    async def _forbidden(self, request: Request, visitor: Visitor, going: Pending) -> Response:
         ways = [Action("Switch account", f"/switch?{going.query}"), Action("Go to your services", "/")]
-        return self._pages.problem(request, problems.forbidden(visitor.account.name, going.host), ways)
+        name = visitor.account.name
+        problem = problems.forbidden(name, going.host)
+        return await self._refusals.answer(request, problem, ways, account=name, host=going.host)

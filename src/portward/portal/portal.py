@@ -1,6 +1,6 @@
 """What the portal's pages work with, wired by the keeper.
 
-portal = Portal(identity, lambda: settings, clock)
+portal = Portal(identity, store, lambda: settings, record, clock)
 portal.hosts                       # {'hello.example.com', …}: where a login may lead
 """
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portward.config import Settings
+from portward.identity.gatekeeper import Record
 from portward.identity.identity import Identity
+from portward.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,9 @@ class Portal:
     """`settings` is asked at each request, so that a saved portward.toml takes effect at once."""
 
     identity: Identity
+    store: Store
     settings: Callable[[], Settings]
+    record: Record
     clock: Callable[[], datetime]
 
     @property

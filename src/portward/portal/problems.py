@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`text` says what happened, `way_out` what to do."""
+    """`text` says what happened, `way_out` what the visitor can do, `remedy` what the operator can.
+
+    One with a `rule` is kept as an event, so that `portward explain` finds it.
+    """
 
     status: int
     title: str
     text: str
     way_out: str = ""
+    rule: str = ""
+    remedy: str = ""
 
 
 BAD_LINK = Problem(
@@ -27,6 +32,8 @@ EXPIRED_LINK = Problem(
     "This link is used up",
     "One-time links work once, and for a limited time. This one was used already, was replaced, or is too old.",
     "If you have enrolled, log in. Otherwise ask whoever runs this gateway for a new link.",
+    rule="used_link",
+    remedy="`portward account reset NAME` makes a new link.",
 )
 COOKIE_NOT_KEPT = Problem(
     400,
@@ -34,6 +41,8 @@ COOKIE_NOT_KEPT = Problem(
     "Portward remembers a login with one cookie, and your browser did not send it back. It may block cookies here, "
     "the link may have been opened in another browser, or the login took more than an hour.",
     "Allow cookies for this address, and try again.",
+    rule="no_cookie",
+    remedy="See that the browser allows cookies for the host, and that nothing in front of Portward drops Set-Cookie.",
 )
 TOO_MANY_BOUNCES = Problem(
     400,
@@ -41,6 +50,8 @@ TOO_MANY_BOUNCES = Problem(
     "You were sent to the login and back several times within a minute, so Portward stopped. Most likely your browser "
     "does not keep the cookie of this address, or the clock of this device or of the gateway is wrong.",
     "Allow cookies for this address, and try again in a minute.",
+    rule="bounces",
+    remedy="See that the browser keeps cookies, that `listen.public-port` is the port visitors use, and the clock.",
 )
 NOT_FOUND = Problem(
     404,
@@ -53,6 +64,8 @@ CROSS_SITE = Problem(
     "Stopped for your safety",
     "This form was sent from another site, or your browser did not say from where. Nothing was changed.",
     "Open the page itself, and try again there.",
+    rule="cross_site",
+    remedy="A form came from another origin. If something in front of Portward rewrites Host or Origin, stop it.",
 )
 TOO_LARGE = Problem(413, "Too much at once", "What was sent is larger than any form of this page.")
 NOT_A_FORM = Problem(415, "Not a form", "This address reads only forms that were sent by its own pages.")
@@ -73,6 +86,15 @@ INTERNAL = Problem(
 )
 
 
+_RECORDED = (EXPIRED_LINK, COOKIE_NOT_KEPT, TOO_MANY_BOUNCES, CROSS_SITE)
+
+
+def of_rule(rule: str) -> Problem | None:
+    """The problem that is kept under this rule."""
+    known = {problem.rule: problem for problem in (*_RECORDED, forbidden("this account", "the service"))}
+    return known.get(rule)
+
+
 def forbidden(account: str, host: str) -> Problem:
     """Known, but not allowed there."""
     return Problem(
@@ -80,4 +102,6 @@ def forbidden(account: str, host: str) -> Problem:
         "This one is not open to you",
         f"You are logged in as {account}, and {account} may not open {host}.",
         "Ask whoever runs this gateway to let you in, or use another account.",
+        rule="not_open",
+        remedy="Add the account to a group in the service's `access`: `portward group join GROUP ACCOUNT`.",
     )

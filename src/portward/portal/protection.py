@@ -1,18 +1,20 @@
 """Stands around both apps' pages: who may post, how much, and the headers that every answer carries.
 
-app = Protection(app, pages)
+app = Protection(app, refuse_cross_site)
 
 - A request that may change something must come from the page's own origin (hardens against cross-site request forgery).
   `Origin` is sent by every browser with a POST; `Sec-Fetch-Site` is asked where a privacy setting took it away.
 - A body may hold 64 KB, whether or not it announces its length.
 """
 
+from collections.abc import Awaitable, Callable
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from portward.portal import problems
-from portward.portal.pages import PAGE_POLICY, Pages
+from portward.portal.pages import PAGE_POLICY
 
 LARGEST_BODY = 64 * 1024
 _READING = {"GET", "HEAD", "OPTIONS"}
@@ -43,8 +45,8 @@ def comes_from_own_page(headers: Headers) -> bool:
 class Protection:
     """ASGI middleware. Raises nothing of its own to the server; what `app` raises passes through."""
 
-    def __init__(self, app: ASGIApp, pages: Pages) -> None:
-        self._app, self._pages = app, pages
+    def __init__(self, app: ASGIApp, refuse_cross_site: Callable[[Request], Awaitable[Response]]) -> None:
+        self._app, self._refuse_cross_site = app, refuse_cross_site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +54,8 @@ class Protection:
             return
         answer = self._with_headers(send)
         if scope["method"] not in _READING and not comes_from_own_page(Headers(scope=scope)):
-            await self._pages.problem(Request(scope), problems.CROSS_SITE)(scope, receive, answer)
+            refusal = await self._refuse_cross_site(Request(scope))
+            await refusal(scope, receive, answer)
             return
         await self._app(scope, self._bounded(receive), answer)
 

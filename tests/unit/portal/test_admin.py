@@ -3,38 +3,44 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 from tests.unit.portal.world import PASSWORD, World
 
-from portward.errors import ConfigError, Mistake
+from portward.errors import ConfigError, Mistake, PortwardError
 from portward.facts import Fact, LoginFailed, RequestRefused
-from portward.portal.admin import Admin, create_admin
-from portward.portal.arrivals import Arrivals
+from portward.portal.admin import create_admin
+from portward.watch.journal import Journal
 
 MISTAKE = Mistake("portward.toml", 3, "domain", "is not a host name", "example.com", "write one")
 
 
+@dataclass
+class Outcome:
+    how: str | None = "runtime"
+    summary: str = "added blog"
+    error: PortwardError | None = None
+
+
 class Keeper:
-    """Stands in for the composition root."""
+    """Stands in for the composition root's status and configuration."""
 
-    mistakes: tuple[Mistake, ...] = ()
+    outcome = Outcome()
 
-    async def status(self) -> Mapping[str, Any]:
-        return {"edge": {"state": "running"}}
+    async def report(self) -> Mapping[str, Any]:
+        return {"edge": {"running": True}}
 
-    async def reload(self) -> Mapping[str, Any]:
-        if self.mistakes:
-            raise ConfigError(self.mistakes)
-        return {"changed": ["services.blog"]}
+    async def reload(self) -> Outcome:
+        return self.outcome
 
 
 class Cli:
     def __init__(self, world: World) -> None:
-        self.keeper, self.arrivals = Keeper(), Arrivals()
-        self.app = create_admin(Admin(world.identity, world.store, lambda: world.settings, self.keeper, self.arrivals))
+        self.keeper, self.journal = Keeper(), Journal(world.store)
+        self.app = create_admin(world.portal, self.journal, self.keeper, self.keeper)
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://admin")
 
@@ -59,9 +65,9 @@ def refusal(world: World, request_id: str = "0199f3a2c41d") -> RequestRefused:
 def test_status_and_reload_are_the_keepers(play) -> None:
     async def scenario(world: World) -> None:
         cli = Cli(world)
-        assert await cli("GET", "/status") == (200, {"edge": {"state": "running"}})
-        assert await cli("POST", "/reload") == (200, {"changed": ["services.blog"]})
-        cli.keeper.mistakes = (MISTAKE,)
+        assert await cli("GET", "/status") == (200, {"edge": {"running": True}})
+        assert await cli("POST", "/reload") == (200, {"how": "runtime", "summary": "added blog"})
+        cli.keeper.outcome = Outcome(error=ConfigError((MISTAKE,)))
         status, body = await cli("POST", "/reload")
         assert status == 422
         assert body["error"]["type"] == "ConfigError"
@@ -220,7 +226,7 @@ def test_a_refusal_is_explained(play) -> None:
         _, body = await Cli(world)("GET", "/explain/0199f3")
         (event,) = body["events"]
         assert event["rule"] == "wrong_group"
-        assert event["explanation"]["gate"] == "identity"
+        assert event["gate"] == "identity"
         assert "portward group" in event["explanation"]["way_out"]
 
     play(scenario)
@@ -263,8 +269,7 @@ def test_followers_hear_of_new_events_until_they_leave(play) -> None:
             tasks.create_task(follower.run())
             assert (await follower.next_line())["request_id"] == "first-one"
             for name in ("second-one", "third-one"):
-                await keep(world, refusal(world, name))
-                await cli.arrivals.announce()
+                await cli.journal.record(refusal(world, name))
                 assert (await follower.next_line())["request_id"] == name
             follower.leave()
 
@@ -277,10 +282,8 @@ def test_followers_of_one_kind_are_not_woken_for_another(play) -> None:
         follower = Follower(cli, "/events?follow=1&kind=LoginFailed&after=0")
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
             tasks.create_task(follower.run())
-            await keep(world, refusal(world))
-            await cli.arrivals.announce()
-            await keep(world, LoginFailed(time=world.now, reason="unknown"))
-            await cli.arrivals.announce()
+            await cli.journal.record(refusal(world))
+            await cli.journal.record(LoginFailed(time=world.now, reason="unknown"))
             assert (await follower.next_line())["kind"] == "LoginFailed"
             follower.leave()
 
@@ -293,8 +296,7 @@ def test_who_wants_only_what_is_new_gets_nothing_old(play) -> None:
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
             tasks.create_task(follower.run())
             await follower.started.wait()
-            await keep(world, refusal(world, "a-new-one"))
-            await cli.arrivals.announce()
+            await cli.journal.record(refusal(world, "a-new-one"))
             assert (await follower.next_line())["request_id"] == "a-new-one"
             follower.leave()
 

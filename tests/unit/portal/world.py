@@ -53,6 +53,7 @@ class World:
     identity: Identity
     gatekeeper: Gatekeeper
     settings: Settings
+    portal: Portal
     app: ASGIApp = None  # type: ignore[assignment]
     now: datetime = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
     facts: list[Fact] = field(default_factory=list)
@@ -110,6 +111,7 @@ async def world(database: Path) -> AsyncIterator[World]:
             pause,
             Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
         )
-        made = World(store, identity, gatekeeper, settings)
-        made.app = create_app(Portal(identity, lambda: made.settings, made.clock))
+        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now)
+        made = World(store, identity, gatekeeper, settings, portal)
+        made.app = create_app(made.portal)
         yield made
