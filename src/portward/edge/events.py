@@ -11,7 +11,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from portward.edge.refusals import RULES, rule_of_line
 from portward.facts import EventsDropped, Fact, RequestRefused
+from portward.host.listeners import listening
 
 _BATCH_SECONDS = 0.2
 _KEPT_PER_BATCH = 200
@@ -41,9 +42,10 @@ class EventListener:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
-        self._socket.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._receive, str(self._socket), limit=_LINE_BYTES)
-        self._socket.chmod(0o600)
+        with ExitStack() as stack:
+            listener = stack.enter_context(listening(self._socket))
+            self._server = await asyncio.start_unix_server(self._receive, sock=listener, limit=_LINE_BYTES)
+            self._closing = stack.pop_all()
         self._flusher = asyncio.create_task(self._flush_forever())
         return self
 
@@ -55,7 +57,7 @@ class EventListener:
         with suppress(asyncio.CancelledError):
             await self._flusher
         await self._flush()
-        self._socket.unlink(missing_ok=True)
+        self._closing.close()
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -98,7 +100,7 @@ class EventListener:
 def fact_of_line(line: bytes, hosts: Collection[str]) -> RequestRefused | None:
     """One line of the ring as a fact. None for lines that tell of no refusal, and for those that are no JSON."""
     try:
-        fields: dict[str, Any] = json.loads(line)
+        fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
     except ValueError:
         log.warning("not an event: %r", line[:200])
         return None
@@ -112,8 +114,8 @@ def fact_of_line(line: bytes, hosts: Collection[str]) -> RequestRefused | None:
         request_id=fields.get("id", ""),
         address=_plain(fields.get("ip", "")),
         account=fields.get("account", ""),
-        host=fields.get("host", ""),
-        sni=fields.get("sni", ""),
+        host=fields.get("asked") or fields.get("host", ""),
+        sni=fields.get("sni") or (fields.get("host", "") if "route" in fields else ""),
         method=fields.get("method", ""),
         path=fields.get("path", ""),
         status=fields.get("status", 0),

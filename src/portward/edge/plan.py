@@ -2,9 +2,9 @@
 
     wanted = plan(settings, state, engine, addresses={"nas.lan": "10.0.0.7"})
     wanted.skeleton           # haproxy.cfg without its servers; only a change of this needs a reload
-    wanted.routes             # {'hello.example.com/': 'hello|hello-5f1c2a90|services|members|1||plain|'}
+    wanted.routes             # {'hello.example.com/': 'm1n|hello-5f1c2a90|services|hello||'}
 
-A route's value: name | server | backend | policy | factor | strip depth | strict or plain | timeout in ms.
+What the fields of a route's line mean is said in haproxy.cfg.j2, where they are read.
 """
 
 import hashlib
@@ -110,7 +110,7 @@ def session_line(session: EdgeSession) -> str:
 
 
 def _routes_of(host: str, group: list[Route], settings: Settings) -> list[tuple[str, str]]:
-    ours = "portal||portal|public|1||plain|"
+    ours = "p1n||portal|portal||"
     if host == settings.portal_host:
         return [(f"{host}/", ours)]
     strict = any(route.path != "/" or route.paths for route in group)
@@ -127,18 +127,9 @@ def _prefixes(route: Route) -> tuple[str, ...]:
 
 def _route_line(route: Route, *, strict: bool) -> str:
     timeout = str(int(route.timeout.total_seconds() * 1000)) if route.timeout else ""
-    return "|".join(
-        (
-            route.name,
-            server_name(route),
-            _backend(route),
-            _policy(route.access),
-            "2" if route.access.second_factor else "1",
-            str(route.path.count("/") - 1) if route.strip else "",
-            "strict" if strict else "plain",
-            timeout,
-        )
-    )
+    flags = _policy(route.access)[0] + ("2" if route.access.second_factor else "1") + ("s" if strict else "n")
+    depth = str(route.path.count("/") - 1) if route.strip else ""
+    return "|".join((flags, server_name(route), _backend(route), route.name, depth, timeout))
 
 
 def _policy(access: Access) -> str:

@@ -189,7 +189,10 @@ RULES = _rules(
     ),
 )
 
-ANSWERED_BY_RULE = ("misdirected", "malformed", "method", "path", "rate", "no_session", "wrong_group", "second_factor")
+ANSWERED_BY_RULE = (
+    *("denied", "misdirected", "malformed", "method", "path", "rate"),
+    *("no_session", "wrong_group", "second_factor"),
+)
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
 
 _BY_STATUS = {400: "malformed", 408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"}

@@ -126,7 +126,8 @@ def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
         )
     elif rule.status == 405:
         headers = ' hdr Allow "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"'
-    return {"name": rule.name, "status": rule.status, "headers": headers}
+    step = {"no_session": "", "second_factor": "step=1&"}.get(rule.name)
+    return {"name": rule.name, "status": rule.status, "headers": headers, "step": step}
 
 
 def _http_errors(rules: Sequence[str], pages: Path) -> str:
@@ -179,11 +180,17 @@ def _milliseconds(value: timedelta) -> int:
     return int(value.total_seconds() * 1000)
 
 
+def _bind(address: Address) -> str:
+    if ":" in address.host:
+        return f"{address.text} v6only"
+    return address.text if address.host else f"*:{address.port}"
+
+
 def _binds(addresses: Sequence[Address], *, ipv6: bool) -> list[str]:
     """`:8443` listens on every address; IPv4 has a socket of its own, so that no client reads ::ffff:1.2.3.4."""
     lines: list[str] = []
     for address in addresses:
-        lines.append(address.text if address.host else f"*:{address.port}")
+        lines.append(_bind(address))
         if ipv6 and not address.host:
             lines.append(f":::{address.port} v6only")
     return lines

@@ -100,9 +100,10 @@ class Children:
         argv: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
         death_signal: signal.Signals = signal.SIGKILL,
     ) -> Child:
-        """Start a program in a session of its own, with no stdin, and with our stdout and stderr.
+        """Start a program in a session of its own, with no stdin, our stdout and stderr, and these descriptors.
 
         It gets `death_signal` when this process dies, however it dies. The kernel forgets that wish at a fork, and
         when a program with setuid or file capabilities is executed; such a program outlives a killed parent.
@@ -120,6 +121,7 @@ class Children:
             argv,
             stdin=subprocess.DEVNULL,
             env=environment,
+            pass_fds=descriptors,
             start_new_session=True,
             preexec_fn=die_with_parent,
         )

@@ -69,8 +69,6 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-# HAProxy raises its own limit of open files.
-SystemCallFilter=setrlimit
 SystemCallErrorNumber=EPERM
 
 # Left open, on purpose:

@@ -19,7 +19,6 @@ from portward.errors import PortwardError
 from portward.facts import EdgeMended, LogDropped
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Configuration
-from portward.store import Store
 from portward.watch.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,6 @@ async def repeat(chore: Chore) -> None:
 class Chores:
     def __init__(
         self,
-        store: Store,
         identity: Identity,
         configuration: Configuration,
         patrol: Patrol,
@@ -54,7 +52,7 @@ class Chores:
         journal: Journal,
         clock: Callable[[], datetime],
     ) -> None:
-        self._store, self._identity, self._configuration = store, identity, configuration
+        self._identity, self._configuration = identity, configuration
         self._patrol, self._streams, self._journal, self._clock = patrol, streams, journal, clock
         self.dropped: Mapping[str, int] = {}
 
@@ -65,8 +63,7 @@ class Chores:
             Chore("following active sessions", _ACTIVITY_SECONDS / 2, self.follow_activity),
             Chore("mending the edge", 30, self.mend),
             Chore("forgetting closed streams", 30, self._streams.forget_closed),
-            Chore("ending sessions whose time is over", 60, self.expire),
-            Chore("forgetting old events", 3600, self.prune),
+            Chore("forgetting what is over", 60, self.tidy),
         ]
 
     async def count_refused(self) -> None:
@@ -91,9 +88,5 @@ class Chores:
         for what in await self._configuration.mend():
             await self._journal.record(EdgeMended(time=self._clock(), what=what))
 
-    async def expire(self) -> None:
-        await self._identity.sessions.expire(self._clock())
-
-    async def prune(self) -> None:
-        now = self._clock()
-        await self._store.events.prune(now - self._configuration.settings.log.keep)
+    async def tidy(self) -> None:
+        await self._identity.tidy(self._clock())

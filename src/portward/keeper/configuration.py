@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from portward.config import Settings
-from portward.config.reading import read
+from portward.config.reading import parse, text_of
 from portward.edge.engine import Engine
 from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
@@ -72,11 +72,11 @@ class Configuration:
         self._in_force: InForce | None = None
         self.applied: Outcome | None = None
         self.rejected: Outcome | None = None
-        self._read = self._read_or_last_good()
+        self._first, self._text = self._read_or_last_good()
 
     @property
     def settings(self) -> Settings:
-        return self._in_force.settings if self._in_force else self._read
+        return self._in_force.settings if self._in_force else self._first
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Configuration:
     async def start(self) -> None:
         """Bring the file into force for the first time. Raises `EdgeError`, `Environment`."""
         async with self._changing:
-            await self._apply(self._read)
+            await self._apply(self._first, self._text)
         if self.rejected and self.rejected.error:
             await self._record(ConfigRejected(time=self._clock(), reason=str(self.rejected.error)))
 
@@ -97,8 +97,7 @@ class Configuration:
         """Bring the file as it is now into force. Never raises for a bad one: the outcome tells."""
         async with self._changing:
             try:
-                settings = read(self.path, os.environ)
-                return await self._apply(settings)
+                return await self._apply(*self._read(text_of(self.path)))
             except PortwardError as error:
                 log.error("portward.toml was not applied: %s", error)
                 self.rejected = Outcome(self._clock(), error=error)
@@ -116,7 +115,7 @@ class Configuration:
                 self._in_force = fresh
             return await self._publisher.mend(fresh.plan, fresh.certificates)
 
-    async def _apply(self, settings: Settings) -> Outcome:
+    async def _apply(self, settings: Settings, text: str) -> Outcome:
         fresh = await self._plan(settings)
         before = self._in_force.settings if self._in_force else None
         if before == settings:
@@ -131,7 +130,7 @@ class Configuration:
         self._in_force = fresh
         await self._gate.serve(settings.routes)
         if self.rejected is None or before is not None:
-            files.replace(self._state.last_good, self.path.read_bytes())
+            files.replace(self._state.last_good, text.encode())
         self.applied = Outcome(self._clock(), how, _difference(before, settings))
         self.rejected = self.rejected if before is None else None
         await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
@@ -146,15 +145,19 @@ class Configuration:
     def _certificates(self, hosts: tuple[str, ...]) -> dict[str, Certificate]:
         return {host: self._authority.certificate_for(host, self._clock()) for host in hosts}
 
-    def _read_or_last_good(self) -> Settings:
+    def _read(self, text: str) -> tuple[Settings, str]:
+        """Check a text as if it stood in the file, so that relative paths mean the same in the last good one."""
+        return parse(text, self.path, os.environ, state=self._state.directory), text
+
+    def _read_or_last_good(self) -> tuple[Settings, str]:
         try:
-            return read(self.path, os.environ)
+            return self._read(text_of(self.path))
         except ConfigError as error:
             if not self._state.last_good.exists():
                 raise
             log.error("portward.toml is not used, the last good one is: %s", error)
             self.rejected = Outcome(self._clock(), error=error)
-            return read(self._state.last_good, os.environ)
+            return self._read(text_of(self._state.last_good))
 
 
 def _difference(before: Settings | None, after: Settings) -> str:

@@ -66,7 +66,7 @@ async def run(config: Path, state: State) -> None:
         await stack.enter_async_context(listener)
         portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock)
         streams = Streams(runtime, map_file(state, "streams"))
-        chores = Chores(store, identity, configuration, Patrol(runtime), streams, journal, clock)
+        chores = Chores(identity, configuration, Patrol(runtime), streams, journal, clock)
         status = Status(config, state, engine, publisher, configuration, store, chores)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
@@ -74,23 +74,24 @@ async def run(config: Path, state: State) -> None:
             check_free((*settings.listen.https, *settings.listen.http))
         await gate.load(await store.accounts.list(), await identity.sessions.edge_sessions(), settings.routes)
         await configuration.start()
+        await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
             serving(create_admin(portal, journal, status, configuration), state.admin_socket)
         )
         notify(READY=1)
-        await _announce(portal)
+        await _announce(portal, store)
         await _work(chores, configuration, stop)
         notify(STOPPING=1)
 
 
-async def _announce(portal: Portal) -> None:
+async def _announce(portal: Portal, store: Store) -> None:
     """Say where everything is, at the first start only; a restart after a crash keeps quiet."""
     if os.environ.get("PORTWARD_ANNOUNCE") != "1":
         return
     settings = portal.settings()
     link = None
-    if not await portal.store.accounts.owners() and link_may_be_printed():
+    if not await store.accounts.owners() and link_may_be_printed():
         link = settings.url(settings.portal_host, f"/enrol/{await portal.identity.enrolments.owner_link()}")
     sys.stdout.write(announcement(settings, link=link) + "\n")
     sys.stdout.flush()

@@ -5,7 +5,6 @@ async with serving(app, state.admin_socket): ...
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-_BACKLOG = 512
+from portward.host.listeners import BACKLOG, listening
 
 
 class _Server(uvicorn.Server):
@@ -27,7 +26,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: ASGIApp, path: Path) -> AsyncIterator[None]:
     """Serve `app` while the block runs; requests under way get two seconds to end."""
-    with _listen(path) as listener:
+    with listening(path) as listener:
         server = _Server(
             uvicorn.Config(
                 app,
@@ -38,7 +37,7 @@ async def serving(app: ASGIApp, path: Path) -> AsyncIterator[None]:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=2,
             )
         )
@@ -49,18 +48,8 @@ async def serving(app: ASGIApp, path: Path) -> AsyncIterator[None]:
         finally:
             server.should_exit = True
             await task
-            path.unlink(missing_ok=True)
 
 
 async def _wait_for_start(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:
     while not server.started and not task.done():
         await asyncio.sleep(0.005)
-
-
-def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(_BACKLOG)
-    return listener

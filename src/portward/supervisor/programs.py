@@ -23,12 +23,14 @@ class Program:
     `reports`: speaks sd_notify to the supervisor, announces itself at its first start, gets SIGHUP (the keeper).
     `needs`: a file that the reporting program writes before it says X_EDGE=configured; an older one will do when
     that program can't (the edge).
+    `listens`: sockets that the supervisor holds for it, so that they outlive it.
     """
 
     name: str
     argv: tuple[str, ...]
     reports: bool = False
     needs: Path | None = None
+    listens: tuple[Path, ...] = ()
     grace: float = 5.0
     death_signal: signal.Signals = signal.SIGKILL
 
@@ -42,12 +44,14 @@ def all_programs(config: Path, state: State) -> tuple[Program, ...]:
         Program(
             name="recorder",
             argv=(*python, "portward.watch.recorder", str(state.directory)),
+            listens=(state.access_socket,),
             death_signal=signal.SIGTERM,
         ),
         Program(
             name="keeper",
             argv=(*python, "portward.keeper", "--config", str(config.absolute()), "--state", str(state.directory)),
             reports=True,
+            listens=(state.portal_socket, state.events_socket),
         ),
         Program(
             name="edge",

@@ -8,12 +8,15 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from portward.errors import PortwardError
+from portward.host.listeners import bequest, listen
 from portward.host.notify import NotifySocket, notify
 from portward.host.paths import State
 from portward.host.processes import Child, Children
@@ -65,6 +68,7 @@ class Supervisor:
         self._inbox = inbox
         self._launch = os.urandom(16).hex()
         self._running: dict[str, Child] = {}
+        self._listeners: dict[str, dict[Path, socket.socket]] = {}
         self._stop = asyncio.Event()
         self._configured = asyncio.Event()
         self._undecided = asyncio.Event()
@@ -81,7 +85,11 @@ class Supervisor:
             loop.add_signal_handler(number, handler)
         loop.add_reader(self._inbox.fileno(), self._hear)
         try:
-            await self._run_until_stopped()
+            with ExitStack() as stack:
+                for program in self._programs:
+                    own = {path: stack.enter_context(listen(path)) for path in program.listens}
+                    self._listeners[program.name] = own
+                await self._run_until_stopped()
         finally:
             loop.remove_reader(self._inbox.fileno())
             for number in handlers:
@@ -122,10 +130,12 @@ class Supervisor:
 
     async def _run_once(self, program: Program, *, announce: bool) -> int:
         """Start a program and wait for its end; when cancelled, stop it. Returns its exit code."""
+        listeners = self._listeners[program.name]
         try:
             child = self._children.start(
                 program.argv,
-                environment=self._environment(program, announce=announce),
+                environment=self._environment(program, announce=announce) | bequest(listeners),
+                descriptors=[listener.fileno() for listener in listeners.values()],
                 death_signal=program.death_signal,
             )
         except OSError as error:

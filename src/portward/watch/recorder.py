@@ -22,6 +22,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from portward.host.listeners import listening
 from portward.host.paths import State
 from portward.watch.logfile import LogFile
 from portward.watch.retention import Retention
@@ -84,12 +85,16 @@ class Recorder:
         self._log = log
         self._housekeep = housekeep
         self._senders: dict[int, Sender] = {}
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._poll = select.poll()
 
     def run(self, stop: int) -> None:
         """Listen and copy until the descriptor `stop` becomes readable."""
-        self._listen()
+        with listening(self._path) as self._listener:
+            self._listener.setblocking(False)
+            self._poll.register(self._listener, select.POLLIN)
+            self._copy(stop)
+
+    def _copy(self, stop: int) -> None:
         self._poll.register(stop, select.POLLIN)
         pause, housekeeping = _PAUSES[1], 0.0
         while True:
@@ -101,13 +106,6 @@ class Recorder:
                 return self._drain()
             pause = next_pause(pause, sum(self._serve(handle) for handle in ready))
             time.sleep(pause)
-
-    def _listen(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._listener.bind(os.fspath(self._path))
-        self._path.chmod(0o600)
-        self._listener.listen(16)
-        self._poll.register(self._listener, select.POLLIN)
 
     def _serve(self, handle: int) -> int:
         """Do what one readable descriptor asks for. Returns the bytes that came."""
@@ -132,7 +130,6 @@ class Recorder:
 
     def _drain(self) -> None:
         """Take no more, and copy what has been sent; the rest stays in the ring, for the next recorder."""
-        self._listener.close()
         deadline = time.monotonic() + _DRAIN_SECONDS
         for sender in self._senders.values():
             with suppress(OSError):  # the sender may be gone already; what it sent can still be read
