@@ -30,6 +30,9 @@ def running(command: Sequence[str], *, core: int, log: Path, env: Mapping[str, s
         process = subprocess.Popen(pinned(command, core), stdout=output, stderr=output, env=env)
     try:
         yield process.pid
+    except Exception as error:
+        error.add_note(f"{command[0]} said: {log.read_text(errors='replace')[-2000:]}")
+        raise
     finally:
         _stop(process)
 
@@ -45,6 +48,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     _, alive = psutil.wait_procs(family, timeout=GRACE)
     for left in alive:
         left.kill()
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or only waits to be buried by us."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def cpu_seconds(programs: Programs) -> dict[str, float]:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from bench import document, machine, report
 from bench.figures import summarize
+from bench.gates import gate_costs
 from bench.load import LOADS
 from bench.measure import rounds, start_all, tell
 from bench.processes import resident_mb
 from bench.products import PRODUCTS, Product
-from bench.results import Entry, Results
+from bench.report import SUBJECT
+from bench.results import Entry, GateCost, Results
 from bench.stage import Cores, open_stage
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,9 @@ def measure(options: argparse.Namespace) -> Results:
         rest = {name: resident_mb(running.programs) for name, running in started.items()}
         samples = list(rounds(started, loads, options.rounds, options.seconds, cores))
         after = {name: resident_mb(running.programs) for name, running in started.items()}
+        costs: tuple[GateCost, ...] = ()
+        if options.gates and SUBJECT in started:
+            costs = gate_costs(started[SUBJECT], stage, options.rounds, options.seconds)
         tell("stopping")
 
     def entry(product: Product) -> Entry:
@@ -60,6 +65,7 @@ def measure(options: argparse.Namespace) -> Results:
         machine=machine.describe(),
         products={product.name: entry(product) for product in products},
         figures=summarize(samples),
+        gates=costs,
     )
 
 
@@ -75,6 +81,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round of one second: shows that it works, no more")
     parser.add_argument("--only", type=_names(products), default=products, help=f"of {','.join(products)}")
     parser.add_argument("--loads", type=_names(LOADS), default=list(LOADS), help=f"of {','.join(LOADS)}")
+    parser.add_argument("--no-gates", dest="gates", action="store_false", help="leave out what each gate costs")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
     parser.add_argument("--docs", action="store_true", help="write the tables and the chart into docs/ too")
     options = parser.parse_args(arguments)

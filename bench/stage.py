@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from bench.processes import running
+from bench.processes import has_ended, running
 
 HOST = "bench.portward.localhost"
 COOKIE_NAME = "__Host-portward"
@@ -150,14 +150,14 @@ def fetch(port: int, authority: Path, cookie: str, path: str = "/small") -> tupl
     return int(head.split()[1]), body
 
 
-def wait_for_answer(port: int, authority: Path, cookie: str) -> None:
+def wait_for_answer(pid: int, port: int, authority: Path, cookie: str, timeout: float = START_TIMEOUT) -> None:
     """Return when the product passes a request on to the upstream.
 
-    Raises TimeoutError with the last reason when it does not within START_TIMEOUT seconds.
+    Raises TimeoutError with the last reason when it does not within `timeout` seconds, or ends before.
     """
-    deadline = time.monotonic() + START_TIMEOUT
+    deadline = time.monotonic() + timeout
     reason = "nothing tried"
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not has_ended(pid):
         try:
             status, body = fetch(port, authority, cookie)
         except (OSError, HTTPException) as error:

@@ -8,9 +8,9 @@ Everybody gets TLS 1.3 with the same certificate, HTTP/1.1 and HTTP/2, connectio
 limit on the requests of a connection, and an access log in the fastest form that the product offers.
 """
 
-from bench.products import caddy, haproxy, nginx, traefik
+from bench.products import caddy, haproxy, nginx, portward, traefik
 from bench.products.product import Product, Running
 
-PRODUCTS = (haproxy.BARE, nginx.BARE, nginx.AUTH_REQUEST, caddy.FORWARD_AUTH, traefik.FORWARD_AUTH)
+PRODUCTS = (haproxy.BARE, nginx.BARE, nginx.AUTH_REQUEST, caddy.FORWARD_AUTH, traefik.FORWARD_AUTH, portward.WHOLE)
 
 __all__ = ["PRODUCTS", "Product", "Running"]

@@ -23,7 +23,7 @@ def start(stage: Stage) -> Iterator[Running]:
     env = {**os.environ, "HOME": str(place), "XDG_DATA_HOME": str(place), "XDG_CONFIG_HOME": str(place)}
     cookie = f"{COOKIE_NAME}=bench"
     with running(command, core=stage.cores.product, log=place / "output", env=env) as caddy:
-        wait_for_answer(port, stage.certificate, cookie)
+        wait_for_answer(caddy, port, stage.certificate, cookie)
         yield Running(port, {"caddy": caddy}, stage.certificate, cookie)
 
 

@@ -31,7 +31,7 @@ def start(stage: Stage) -> Iterator[Running]:
         running(recorder, core=core, log=place / "recorder.output") as log_reader,
         running([find("haproxy"), "-f", str(config)], core=core, log=place / "output") as haproxy,
     ):
-        wait_for_answer(port, stage.certificate, cookie)
+        wait_for_answer(haproxy, port, stage.certificate, cookie)
         yield Running(port, {"haproxy": haproxy, "log reader": log_reader}, stage.certificate, cookie)
 
 

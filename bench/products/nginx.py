@@ -20,7 +20,7 @@ def start(stage: Stage, name: str, *, guarded: bool) -> Iterator[Running]:
     command = [find("nginx"), "-p", str(place), "-c", str(config)]
     cookie = f"{COOKIE_NAME}=bench"
     with running(command, core=stage.cores.product, log=place / "output") as nginx:
-        wait_for_answer(port, stage.certificate, cookie)
+        wait_for_answer(nginx, port, stage.certificate, cookie)
         yield Running(port, {"nginx": nginx}, stage.certificate, cookie)
 
 

@@ -17,6 +17,8 @@ class Running:
     programs: Programs
     authority: Path
     cookie: str
+    edge_config: Path = Path()
+    """The haproxy.cfg that Portward wrote; peers have none."""
 
 
 @dataclass(frozen=True)

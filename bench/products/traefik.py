@@ -21,7 +21,7 @@ def start(stage: Stage) -> Iterator[Running]:
     cookie = f"{COOKIE_NAME}=bench"
     command = [find("traefik"), f"--configfile={config}"]
     with running(command, core=stage.cores.product, log=place / "output") as traefik:
-        wait_for_answer(port, stage.certificate, cookie)
+        wait_for_answer(traefik, port, stage.certificate, cookie)
         yield Running(port, {"traefik": traefik}, stage.certificate, cookie)
 
 

@@ -1,0 +1,88 @@
+"""Portward itself, started as `portward up` starts it, with every gate on and full maps."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from bench.processes import running
+from bench.products.command import version_of
+from bench.products.product import Product, Running
+from bench.seed import banned_addresses, foreign_networks, seed
+from bench.stage import COOKIE_NAME, START_TIMEOUT, Stage, fetch, free_port, wait_for_answer
+from portward.host.paths import State
+
+SESSIONS, ADDRESSES, NETWORKS = 100_000, 100_000, 500_000
+LOADING = 120.0
+"""Seconds that the start may take with all of these."""
+
+
+@contextmanager
+def start(stage: Stage) -> Iterator[Running]:
+    place = stage.place("portward")
+    state = State(place / "state")
+    cookie = f"{COOKIE_NAME}={asyncio.run(seed(state, SESSIONS))}"
+    port = free_port()
+    config = place / "portward.toml"
+    config.write_text(_config(stage, port))
+    command = [sys.executable, "-m", "portward.supervisor", "--config", str(config), "--state", str(state.directory)]
+    with running(command, core=stage.cores.product, log=place / "output") as supervisor:
+        authority = state.authority / "root.crt"
+        wait_for_answer(supervisor, port, authority, cookie, timeout=LOADING)
+        _refuse_strangers(port, authority)
+        yield Running(port, _programs(state, supervisor), authority, cookie, state.haproxy_cfg)
+
+
+def _config(stage: Stage, port: int) -> str:
+    # Limits are counted and compared as ever, and only set so high that the load generator does not reach them.
+    networks = json.dumps([*chain(banned_addresses(ADDRESSES), foreign_networks(NETWORKS))])
+    return f"""\
+domain = "portward.localhost"
+[listen]
+https = ["127.0.0.1:{port}"]
+http = ["127.0.0.1:{free_port()}"]
+[tls]
+minimum = "1.3"
+[limits]
+connections = 10_000_000
+new-connections = 10_000_000
+requests = 10_000_000
+session-requests = 10_000_000
+[services.bench]
+upstream = "http://127.0.0.1:{stage.upstream_port}"
+access = "members"
+[defence]
+deny = {networks}
+"""
+
+
+def _refuse_strangers(port: int, authority: Path) -> None:
+    """Raises AssertionError when a request without a session is let in: then nothing that follows counts."""
+    status, _ = fetch(port, authority, "theme=dark")
+    if status != 401:
+        raise AssertionError(f"a request without a session got {status}, not 401")
+
+
+def _programs(state: State, supervisor: int) -> dict[str, int]:
+    """The supervisor notes which process is which in its run directory."""
+    names = ("edge", "keeper", "recorder")
+    deadline = time.monotonic() + START_TIMEOUT
+    while not all(state.pid_file(name).exists() for name in names):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the supervisor has not started {', '.join(names)}")
+        time.sleep(0.05)
+    return {name: int(state.pid_file(name).read_text().split()[0]) for name in names} | {"supervisor": supervisor}
+
+
+WHOLE = Product(
+    name="portward",
+    title="Portward",
+    guarded=True,
+    start=start,
+    version=partial(version_of, sys.executable, "-c", "import importlib.metadata as m; print(m.version('portward'))"),
+)
