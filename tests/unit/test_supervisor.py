@@ -159,6 +159,14 @@ def test_a_program_that_dies_is_started_again_at_once_and_announces_itself_only_
     assert gate.identity("keeper") != keeper
 
 
+def test_a_keeper_whose_first_start_failed_still_announces_itself_at_the_next(gate: Gate) -> None:
+    tried = gate.output.with_name("tried")
+    fails_once = f"tried = Path({str(tried)!r})\nif not tried.exists():\n    tried.touch()\n    sys.exit(1)\n"
+    gate.start(gate.keeper(fails_once + CONFIGURES), gate.edge(*SLEEP))
+    gate.wait_for_text("ready\n")
+    assert gate.text().count("announce 1") == 2
+
+
 def test_pauses_between_restarts_grow_up_to_five_seconds() -> None:
     assert [pause_before_restart(deaths) for deaths in (1, 2, 3, 4, 5, 6, 100)] == [0, 0.5, 1, 2, 4, 5, 5]
 

@@ -20,7 +20,7 @@ HEALTHY_AFTER = 10.0
 class Program:
     """One program. They start in their order and stop in reverse.
 
-    `reports`: speaks sd_notify to the supervisor, announces itself at its first start, gets SIGHUP (the keeper).
+    `reports`: speaks sd_notify to the supervisor, announces itself until it was ready once, gets SIGHUP (the keeper).
     `needs`: a file that the reporting program writes before it says X_EDGE=configured; an older one will do when
     that program can't (the edge).
     `listens`: sockets that the supervisor holds for it, so that they outlive it.

@@ -74,6 +74,8 @@ class Supervisor:
         self._undecided = asyncio.Event()
         """Set when it is known whether the keeper configures the edge, or dies first."""
         self._failure: StartFailed | None = None
+        self._announced = False
+        """Whether the keeper was ready once, and so has said where everything is."""
         self._stands = False
         """Whether the gate has stood once since the start."""
 
@@ -112,11 +114,9 @@ class Supervisor:
         if program.needs:
             await self._wait_for_configuration(program)
         deaths = 0
-        announce = program.reports
         while True:
             started = time.monotonic()
-            code = await self._run_once(program, announce=announce)
-            announce = False
+            code = await self._run_once(program)
             deaths = 1 if time.monotonic() - started >= HEALTHY_AFTER else deaths + 1
             if not self._worth_another_try(program, code, deaths):
                 self._failure = StartFailed(program.name, code)
@@ -128,13 +128,13 @@ class Supervisor:
             )
             await asyncio.sleep(pause)
 
-    async def _run_once(self, program: Program, *, announce: bool) -> int:
+    async def _run_once(self, program: Program) -> int:
         """Start a program and wait for its end; when cancelled, stop it. Returns its exit code."""
         listeners = self._listeners[program.name]
         try:
             child = self._children.start(
                 program.argv,
-                environment=self._environment(program, announce=announce) | bequest(listeners),
+                environment=self._environment(program) | bequest(listeners),
                 descriptors=[listener.fileno() for listener in listeners.values()],
                 death_signal=program.death_signal,
             )
@@ -172,14 +172,14 @@ class Supervisor:
             return
         await self._configured.wait()
 
-    def _environment(self, program: Program, *, announce: bool) -> dict[str, str]:
+    def _environment(self, program: Program) -> dict[str, str]:
         inherited = {
             name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "PORTWARD_ANNOUNCE"}
         }
         inherited[leftovers.LAUNCH] = self._launch
         if program.reports:
             inherited["NOTIFY_SOCKET"] = str(self._state.notify_socket)
-        if announce:
+        if program.reports and not self._announced:
             inherited["PORTWARD_ANNOUNCE"] = "1"
         return inherited
 
@@ -191,7 +191,8 @@ class Supervisor:
                 self._undecided.set()
             if (step := message.get("STATUS")) and not self._stands:
                 say(f"  ✓ {step}")
-            self._stands = self._stands or message.get("READY") == "1"
+            self._announced = self._announced or message.get("READY") == "1"
+            self._stands = self._stands or self._announced
             if known := {name: message[name] for name in ("READY", "STATUS") if name in message}:
                 notify(**known)
 
