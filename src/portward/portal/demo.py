@@ -22,7 +22,6 @@ _TOLD = {
     "Remote-Email": "remote-email",
     "Remote-Groups": "remote-groups",
     "Your address": "x-forwarded-for",
-    "You asked for": "x-forwarded-host",
     "Request": "x-request-id",
 }
 _STRIPPED = (
@@ -38,7 +37,7 @@ def create_demo() -> ASGIApp:
     """The ASGI application for the demo's socket."""
     pages = Pages()
     hello = Hello(pages)
-    routes = [Route("/", hello.show), Route("/static/{name}", pages.static_file)]
+    routes = [Route("/static/{name}", pages.static_file), Route("/{path:path}", hello.show)]
     return Protection(Starlette(routes=routes, exception_handlers={HTTPException: hello.missing}), hello.cross_site)
 
 
@@ -53,7 +52,7 @@ class Hello:
         return self._pages.render(
             "hello.html.j2",
             name=headers.get("remote-name") or headers.get("remote-user", ""),
-            told={label: headers.get(name, "") for label, name in _TOLD.items()},
+            told={label: headers.get(name, "") for label, name in _TOLD.items()} | {"You asked for": _asked(request)},
             stripped=_LEAKED if cookie.NAME in request.cookies else _STRIPPED,
         )
 
@@ -62,3 +61,8 @@ class Hello:
 
     async def missing(self, request: Request, error: Exception) -> Response:
         return self._pages.problem(request, problems.NOT_FOUND, [Action("Back to the start", "/")])
+
+
+def _asked(request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.headers.get('x-forwarded-host', '')}{request.url.path}{query}"

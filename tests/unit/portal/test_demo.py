@@ -29,6 +29,12 @@ def test_it_notices_a_cookie_that_should_have_been_stripped() -> None:
     assert "defect of the gate" in ask(Cookie="__Host-portward=abc").text
 
 
-def test_it_has_its_own_style_sheet_and_nothing_else() -> None:
+def test_it_answers_any_path_and_says_which() -> None:
+    page = ask("/inbox?page=2", X_Forwarded_Host="hello.example.com")
+    assert page.status_code == 200
+    assert "hello.example.com/inbox?page=2" in page.text
+
+
+def test_it_has_its_own_style_sheet() -> None:
     assert ask("/static/portal.css").status_code == 200
-    assert ask("/other").status_code == 404
+    assert ask("/static/other.css").status_code == 404
