@@ -55,6 +55,8 @@ def measure(name: str, running: Running, load: Load, seconds: float, cores: Core
     own, elapsed = sum(cost.values()), ended - began
     if not outcome.done:
         raise RuntimeError(f"{name} answered nothing under {load.name}")
+    if dead := [label for label, value in cost.items() if value < 0]:
+        raise RuntimeError(f"{', '.join(dead)} of {name} ended under {load.name}")
     return Sample(
         load=load.name,
         product=name,

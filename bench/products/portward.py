@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -10,11 +11,11 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from bench.processes import running
+from bench.processes import has_ended, running
 from bench.products.command import version_of
 from bench.products.product import Product, Running
 from bench.seed import banned_addresses, foreign_networks, seed
-from bench.stage import COOKIE_NAME, START_TIMEOUT, Stage, fetch, free_port, wait_for_answer
+from bench.stage import COOKIE_NAME, Stage, fetch, free_port, wait_for_answer
 from portward.host.paths import State
 
 SESSIONS, ADDRESSES, NETWORKS = 100_000, 100_000, 500_000
@@ -34,6 +35,7 @@ def start(stage: Stage) -> Iterator[Running]:
     with running(command, core=stage.cores.product, log=place / "output") as supervisor:
         authority = state.authority / "root.crt"
         wait_for_answer(supervisor, port, authority, cookie, timeout=LOADING)
+        _wait_for_keeper(state, supervisor)
         _refuse_strangers(port, authority)
         yield Running(port, _programs(state, supervisor), authority, cookie, state.haproxy_cfg)
 
@@ -68,14 +70,20 @@ def _refuse_strangers(port: int, authority: Path) -> None:
         raise AssertionError(f"a request without a session got {status}, not 401")
 
 
+def _wait_for_keeper(state: State, supervisor: int) -> None:
+    """The edge serves before the keeper has done all that a start takes; the admin socket comes last."""
+    deadline = time.monotonic() + LOADING
+    while time.monotonic() < deadline and not has_ended(supervisor):
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(state.admin_socket)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("the keeper did not become ready")
+
+
 def _programs(state: State, supervisor: int) -> dict[str, int]:
     """The supervisor notes which process is which in its run directory."""
     names = ("edge", "keeper", "recorder")
-    deadline = time.monotonic() + START_TIMEOUT
-    while not all(state.pid_file(name).exists() for name in names):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the supervisor has not started {', '.join(names)}")
-        time.sleep(0.05)
     return {name: int(state.pid_file(name).read_text().split()[0]) for name in names} | {"supervisor": supervisor}
 
 
