@@ -66,7 +66,7 @@ class Publisher:
         """Return when the current worker runs this configuration. Raises `EdgeError` when it never does."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while await self.running() != fingerprint:
+                while await self.running() != fingerprint or not await self._runtime.master_answers():
                     await asyncio.sleep(0.02)
                 return
         raise EdgeError(

@@ -73,6 +73,14 @@ class Runtime:
         _, _, old = (await self.master("show proc")).partition("# old workers")
         return [int(match) for match in re.findall(r"^(\d+)\s+worker", old, re.MULTILINE)]
 
+    async def master_answers(self) -> bool:
+        """Whether the master's socket is there; its workers serve a moment earlier."""
+        try:
+            await self.master("show proc")
+        except EdgeError:
+            return False
+        return True
+
     async def master(self, command: str) -> str:
         """Ask the master process."""
         return await _converse(self._master, command)

@@ -22,7 +22,7 @@ from portward.edge.publisher import Publisher
 from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
-from portward.host.notify import notify
+from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
 from portward.host.ports import check_free
 from portward.identity.identity import Identity
@@ -80,6 +80,7 @@ async def run(config: Path, state: State) -> None:
             serving(create_admin(portal, journal, status, configuration), state.admin_socket)
         )
         notify(READY=1)
+        await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
         await _work(chores, configuration, stop)
         notify(STOPPING=1)
