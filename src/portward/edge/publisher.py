@@ -136,7 +136,8 @@ class Publisher:
 
     async def _serves(self, certificate: Certificate) -> bool:
         answer = await self._runtime.ask(f"show ssl cert {certificate.file}")
-        return f"Serial: {certificate.serial}" in answer
+        serial = re.search(r"^Serial: ([0-9A-F]+)$", answer, re.MULTILINE)
+        return serial is not None and int(serial[1], 16) == int(certificate.serial, 16)
 
     async def _drop_certificates(self, certificates: Mapping[str, Certificate]) -> list[str]:
         wanted = {(certificate.file, host) for host, certificate in certificates.items()}
