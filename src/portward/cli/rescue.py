@@ -71,6 +71,7 @@ def _settings(config: Path, place: "State") -> "Settings | None":
 
 
 async def _recover(place: "State", settings: "Settings | None", account: str | None) -> str:
+    from portward.identity.enrolments import path_of
     from portward.store import Store
 
     async with Store.open(place.database) as store:
@@ -81,9 +82,9 @@ async def _recover(place: "State", settings: "Settings | None", account: str | N
     if settings is None:
         return (
             "The configuration has mistakes (`portward check` names them), so the host is yours to fill in. "
-            f"An owner enrols here, once, within the hour:\n\n  https://auth.DOMAIN/enrol/{token}\n"
+            f"An owner enrols here, once, within the hour:\n\n  https://auth.DOMAIN{path_of(token)}\n"
         )
-    link = settings.url(settings.portal_host, f"/enrol/{token}")
+    link = settings.url(settings.portal_host, path_of(token))
     return f"An owner enrols here, once, within the hour:\n\n  {link}\n"
 
 

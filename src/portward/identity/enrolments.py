@@ -1,6 +1,6 @@
 """One-time links: with them an owner begins, a new account chooses its password, a forgotten one is replaced.
 
-    token = await enrolments.reset("ann", by="cli")          # the link is https://auth.example.com/enrol/TOKEN
+    token = await enrolments.reset("ann", by="cli")          # the link is https://auth.example.com/enrol?token=TOKEN
     account = await enrolments.enrol(token, "correct horse battery")
 
 Then `logins.proceed(account, …)` starts the session, or asks for the second factor of an account that has one.
@@ -30,6 +30,11 @@ LIVES: dict[Purpose, timedelta] = {
     "reset": timedelta(hours=24),
 }
 """An owner's link opens everything, and its receiver sits before the terminal that printed it."""
+
+
+def path_of(token: str) -> str:
+    """Where the portal takes a link's token: in the query, because the access log keeps paths."""
+    return f"/enrol?token={token}"
 
 
 class Enrolments:

@@ -1,6 +1,6 @@
 """What a person sees when Portward is ready: the addresses, and how to become its owner.
 
-print(announcement(settings, link="https://auth.example.com/enrol/..."))
+print(announcement(settings, link="https://auth.example.com/enrol?token=..."))
 """
 
 import os

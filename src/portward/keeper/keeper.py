@@ -25,6 +25,7 @@ from portward.edge.streams import Streams
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
 from portward.host.ports import check_free
+from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
 from portward.keeper.chores import Chores, repeat
@@ -93,7 +94,7 @@ async def _announce(portal: Portal, store: Store) -> None:
     settings = portal.settings()
     link = None
     if not await store.accounts.owners() and link_may_be_printed():
-        link = settings.url(settings.portal_host, f"/enrol/{await portal.identity.enrolments.owner_link()}")
+        link = settings.url(settings.portal_host, path_of(await portal.identity.enrolments.owner_link()))
     sys.stdout.write(announcement(settings, link=link) + "\n")
     sys.stdout.flush()
 

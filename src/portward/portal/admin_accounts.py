@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portward.config import Settings
+from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
 from portward.model import Account
 from portward.portal import documents, orders
@@ -89,7 +90,7 @@ class AccountsApi:
 
     def _link(self, token: str) -> str:
         settings = self._settings()
-        return settings.url(settings.portal_host, f"/enrol/{token}")
+        return settings.url(settings.portal_host, path_of(token))
 
 
 class GroupsApi:

@@ -1,6 +1,6 @@
 """The page behind a one-time link: choose a password, and for the first owner a name.
 
-GET|POST /enrol/TOKEN
+GET /enrol?token=TOKEN · POST /enrol
 """
 
 from starlette.requests import Request
@@ -22,16 +22,16 @@ class EnrolPages:
         self._portal, self._pages, self._refusals, self._visitors = portal, pages, refusals, visitors
 
     def routes(self) -> list[Route]:
-        return [Route("/enrol/{token}", self.show), Route("/enrol/{token}", self.enrol, methods=["POST"])]
+        return [Route("/enrol", self.show), Route("/enrol", self.enrol, methods=["POST"])]
 
     async def show(self, request: Request) -> Response:
-        token = request.path_params["token"]
+        token = request.query_params.get("token", "")
         invitation = await self._portal.identity.enrolments.peek(token)
         return self._form(token, invitation) if invitation else await self._used_up(request)
 
     async def enrol(self, request: Request) -> Response:
-        token, form = request.path_params["token"], await visit.form(request)
-        enrolments = self._portal.identity.enrolments
+        form, enrolments = await visit.form(request), self._portal.identity.enrolments
+        token = form.get("token", "")
         invitation = await enrolments.peek(token)
         if invitation is None:
             return await self._used_up(request)

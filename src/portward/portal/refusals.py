@@ -14,8 +14,6 @@ from portward.portal.pages import Action, Pages
 from portward.portal.portal import Portal
 from portward.portal.problems import Problem
 
-_LINKS = "/enrol/"
-
 
 class Refusals:
     def __init__(self, portal: Portal, pages: Pages) -> None:
@@ -35,12 +33,8 @@ class Refusals:
                 rule=problem.rule,
                 host=host or visit.host(request),
                 method=request.method,
-                path=_without_secrets(request.url.path),
+                path=request.url.path[:256],
                 status=problem.status,
             )
         )
         return self._pages.problem(request, problem, actions)
-
-
-def _without_secrets(path: str) -> str:
-    return _LINKS if path.startswith(_LINKS) else path[:256]

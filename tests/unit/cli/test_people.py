@@ -10,13 +10,13 @@ from .conftest import FakeKeeper
 
 Portward = Callable[..., Result]
 ANN = {"name": "ann", "display_name": "Ann", "email": "", "role": "member", "groups": ["family"], "disabled": False}
-EVERYTHING = {"account": ANN, "sessions": [], "link": "https://auth.example.com/enrol/T", "ended": 2}
+EVERYTHING = {"account": ANN, "sessions": [], "link": "https://auth.example.com/enrol?token=T", "ended": 2}
 
 
 def test_account_add_prints_the_link(portward: Portward, fake: FakeKeeper) -> None:
-    fake.answer("POST /accounts", {"account": ANN, "link": "https://auth.example.com/enrol/T"}, 201)
+    fake.answer("POST /accounts", {"account": ANN, "link": "https://auth.example.com/enrol?token=T"}, 201)
     result = portward("account", "add", "ann", "--email", "a@b.c", "--display-name", "Ann", "--group", "family")
-    assert "\n  https://auth.example.com/enrol/T\n" in result.stdout
+    assert "\n  https://auth.example.com/enrol?token=T\n" in result.stdout
     wanted = {"name": "ann", "email": "a@b.c", "display_name": "Ann", "groups": ["family"], "role": "member"}
     assert fake.asked == [("POST /accounts", wanted)]
 

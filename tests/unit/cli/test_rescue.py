@@ -53,20 +53,20 @@ def test_recover_prints_a_link_for_an_owner(portward: Portward, store: Path) -> 
     result = portward("recover")
     assert result.exit_code == 0, result.stderr
     portal = Settings().url(Settings().portal_host)
-    assert re.search(rf"\n  {re.escape(portal)}/enrol/[\w-]{{20,}}\n", result.stdout)
+    assert re.search(rf"\n  {re.escape(portal)}/enrol\?token=[\w-]{{20,}}\n", result.stdout)
 
 
 def test_recover_works_in_spite_of_mistakes_in_the_configuration(portward: Portward, store: Path) -> None:
     Path("portward.toml").write_text("domain = 5")
     result = portward("recover")
     assert result.exit_code == 0, result.stderr
-    assert "https://auth.DOMAIN/enrol/" in result.stdout
+    assert "https://auth.DOMAIN/enrol?token=" in result.stdout
 
 
 def test_recover_takes_the_host_from_the_last_good_configuration(portward: Portward, store: Path) -> None:
     Path("portward.toml").write_text("domain = 5")
     State(store.parent).last_good.write_text('domain = "example.com"')
-    assert "https://auth.example.com:8443/enrol/" in portward("recover").stdout
+    assert "https://auth.example.com:8443/enrol?token=" in portward("recover").stdout
 
 
 def test_recover_drops_a_lost_second_factor(portward: Portward, store: Path) -> None:

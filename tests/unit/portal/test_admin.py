@@ -102,7 +102,7 @@ def test_an_account_is_added_changed_and_removed(play) -> None:
         assert (status, body["group"]["members"]) == (201, [])
         status, body = await cli("POST", "/accounts", {"name": "ann", "email": "ann@example.com", "groups": ["family"]})
         assert status == 201
-        assert body["link"].startswith("https://auth.example.com/enrol/")
+        assert body["link"].startswith("https://auth.example.com/enrol?token=")
         assert body["account"]["groups"] == ["family"]
         status, body = await cli("PATCH", "/accounts/ann", {"groups": [], "disabled": True, "display_name": "Ann"})
         assert (body["account"]["groups"], body["account"]["disabled"]) == ([], True)

@@ -35,7 +35,7 @@ def test_a_host_that_is_not_open_leaves_an_event_with_the_account(play) -> None:
 
 def test_no_secret_of_an_address_is_kept(play) -> None:
     async def scenario(world: World) -> None:
-        await world.browser().get(f"{AUTH}/enrol/secret-token")
+        await world.browser().get(f"{AUTH}/enrol?token=secret-token")
         assert "secret-token" not in str(refused(world))
         world.facts.clear()
         await world.browser().get(f"{HELLO}/.portward/enter?code=secret-code")
