@@ -1,0 +1,96 @@
+"""Gateways for the tests: one for all who only look, and as many as they like for those who break things.
+
+`gateway`         shared by every test of the session; make accounts and visitors of your own, change nothing else
+`upstream`        the service behind the shared gateway
+`make_gateway`    `make_gateway({"wiki": {...}}, limits={"requests": 5})`: started, and stopped cleanly after the test
+`make_upstream`   `make_upstream()`: running, and stopped after the test
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.lives.gateway import Gateway, free_ports
+from tests.lives.upstream import Upstream
+from tests.lives.visitor import Visitor
+
+MakeGateway = Callable[..., Gateway]
+
+
+def services(upstream: Upstream, *, nobody: int) -> dict[str, object]:
+    """The services of the shared gateway. Nothing listens on the port `nobody`."""
+    url = upstream.url
+    return {
+        "wiki": {"upstream": url},
+        "open": {"upstream": url, "access": "public"},
+        "staff": {"upstream": url, "access": "group:staff"},
+        "vault": {"upstream": url, "second-factor": True},
+        "mixed": {"upstream": url, "routes": [{"path": "/public/", "access": "public"}]},
+        "mostly": {"upstream": url, "access": "public", "routes": [{"path": "/admin/", "access": "members"}]},
+        "apps": {
+            "upstream": url,
+            "path": "/app1/",
+            "strip": True,
+            "access": "public",
+            "routes": [{"path": "/deep/app2/", "strip": True, "access": "members"}],
+        },
+        "narrow": {"upstream": url, "paths": ["/api/", "/echo/"]},
+        "zipped": {"upstream": url, "access": "public", "compress": True},
+        "hasty": {"upstream": url, "access": "public", "timeout": "1s"},
+        "down": {"upstream": f"http://127.0.0.1:{nobody}"},
+    }
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """A temporary directory whose path leaves room for the names of Unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(upstream: Upstream) -> Iterator[Gateway]:
+    with short_directory() as directory, Gateway(directory, services(upstream, nobody=free_ports(1)[0])) as running:
+        running.enrol_owner().close()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ann(gateway: Gateway) -> Iterator[Visitor]:
+    """A member of no group, logged in. Shared: she must stay so."""
+    gateway.add_account("ann", display_name="Ann Example", email="ann@example.com")
+    with gateway.log_in("ann") as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def stranger(gateway: Gateway) -> Iterator[Visitor]:
+    """Somebody without a session."""
+    with gateway.visitor() as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def make_gateway() -> Iterator[MakeGateway]:
+    with ExitStack() as stack:
+        yield lambda services, **tables: stack.enter_context(
+            Gateway(stack.enter_context(short_directory()), services, **tables)
+        )
+
+
+@pytest.fixture
+def make_upstream() -> Iterator[Callable[[], Upstream]]:
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Upstream())

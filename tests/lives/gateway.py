@@ -1,0 +1,233 @@
+"""A gateway of the tests: the real programs, on free ports of the loopback, in a directory of their own.
+
+with Gateway(directory, services={"wiki": {"upstream": "http://127.0.0.1:3000"}}) as gateway:
+    ann = gateway.visitor()
+    gateway.add_account("ann")
+    ann.log_in("ann")
+    ann.arrive("wiki", "/page").text
+
+Hosts are written in short: `wiki` is wiki.gate.test. They resolve without DNS; TLS is verified against the gateway's
+own authority. The directory's path must be short, for the Unix sockets in it.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import tomlkit
+from tests.lives.output import Output
+from tests.lives.processes import MARK, Pids, survivors
+from tests.lives.visitor import PASSWORD, Visitor
+from tests.lives.waiting import PATIENCE, wait_for
+
+from portward.cli.client import Keeper, keeper
+from portward.host.paths import State
+
+DOMAIN = "gate.test"
+OWNER = "owner"
+_PLENTY = {"connections": 10_000, "new-connections": 1_000_000, "requests": 1_000_000, "session-requests": 1_000_000}
+
+
+class Gateway:
+    """Services as in portward.toml, by name; every other table by its key (`limits={...}`), underscores for dashes."""
+
+    def __init__(self, directory: Path, services: Mapping[str, Any], **tables: Any) -> None:
+        self.directory = directory
+        self.https_port, self.http_port = free_ports(2)
+        self.config, self.state = directory / "portward.toml", directory / "state"
+        addresses = {"https": [f"127.0.0.1:{self.https_port}"], "http": [f"127.0.0.1:{self.http_port}"]}
+        self._document = {
+            "domain": DOMAIN,
+            "listen": addresses | tables.pop("listen", {}),
+            "limits": _PLENTY | tables.pop("limits", {}),
+            **{name.replace("_", "-"): table for name, table in tables.items()},
+        }
+        self.configure(services)
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+            print(f"---- stdout\n{self.out.text}\n---- stderr\n{self.err.text}", file=sys.stderr)
+
+    def start(self, *command: str) -> None:
+        """Run the supervisor, or another command line, and wait until it says `ready`."""
+        self.launch(*command)
+        self.out.wait_for_line(r"^ready$")
+
+    def launch(self, *command: str) -> None:
+        """The same, without waiting."""
+        self.mark = secrets.token_hex(8)
+        program = command or (sys.executable, "-m", "portward.supervisor", *self._places)
+        self.process = subprocess.Popen(
+            program,
+            cwd=self.directory,
+            env={**os.environ, MARK: self.mark, "PYTHONWARNINGS": "error::ResourceWarning"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout
+        assert self.process.stderr
+        self.out, self.err = Output(self.process.stdout), Output(self.process.stderr)
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does; it must go cleanly, and leave no process and no socket behind."""
+        if self.process.returncode is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(PATIENCE)
+        self._close()
+        assert code == 0, f"exit code {code}\n{self.err.text}"
+        assert survivors(self.mark) == []
+        assert [path for path in (self.state / "run").iterdir() if path.is_socket()] == []
+
+    def kill(self) -> None:
+        """End it without a word; its programs die with it."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self._close()
+
+    def _close(self) -> None:
+        self.out.close()
+        self.err.close()
+
+    # ---- where things are ------------------------------------------------------------------------------------------
+
+    @property
+    def pids(self) -> Pids:
+        return wait_for(lambda: Pids.of(self.process.pid, self.state / "run"), "all programs to run")
+
+    @property
+    def root(self) -> Path:
+        """The certificate of its authority."""
+        return self.state / "authority" / "root.crt"
+
+    @property
+    def access_log(self) -> list[dict[str, Any]]:
+        """The requests of the access log so far."""
+        return [json.loads(line) for line in State(self.state).access_log.read_text().splitlines()]
+
+    def host(self, name: str) -> str:
+        return name if "." in name else f"{name}.{DOMAIN}"
+
+    def url(self, host: str, path: str = "/", *, scheme: str = "https") -> str:
+        port = self.https_port if scheme == "https" else self.http_port
+        return f"{scheme}://{self.host(host)}:{port}{path}"
+
+    def tls(self, *protocols: str) -> ssl.SSLContext:
+        """A client's context that trusts this gateway alone."""
+        context = ssl.create_default_context(cafile=str(self.root))
+        if protocols:
+            context.set_alpn_protocols(protocols)
+        return context
+
+    # ---- talking to it ---------------------------------------------------------------------------------------------
+
+    def configure(self, services: Mapping[str, Any]) -> None:
+        """Write portward.toml; a running gateway applies it by itself (`apply` waits for that)."""
+        text = tomlkit.dumps({**self._document, "services": dict(services)})
+        new = self.config.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.config)
+
+    def apply(self, services: Mapping[str, Any]) -> None:
+        """Put these services in the place of all others; they are in force when this returns."""
+        self.configure(services)
+        with self.admin() as admin:
+            admin.post("/reload")
+
+    def admin(self) -> Any:
+        """A conversation with the keeper over its admin socket: `with gateway.admin() as admin: admin.get("/status")`."""
+        return keeper(self.state)
+
+    def cli(self, *arguments: str, expect: int = 0, stdin: str = "") -> str:
+        """Run `portward ARGUMENTS` against this gateway; returns what it printed. `expect`: the exit code."""
+        done = subprocess.run(
+            [Path(sys.executable).with_name("portward"), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.directory,
+            env={**os.environ, "PORTWARD_CONFIG": str(self.config), "PORTWARD_STATE": str(self.state)},
+        )
+        assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def visitor(self, **options: Any) -> Visitor:
+        """Somebody new with an empty browser; options as `Visitor` takes them. Close it, or let the gateway's end do."""
+        return Visitor(self, **options)
+
+    def enrol_owner(self) -> Visitor:
+        """Follow the one-time link that was printed at the start. Returns the owner, logged in at the portal."""
+        owner = self.visitor()
+        page = owner.visit(self.out.wait_for_line(r"https://auth\S+/enrol\S+")[0])
+        page = owner.follow(owner.submit(page, username=OWNER, new_password=PASSWORD))
+        assert page.status_code == 200, page.text
+        return owner
+
+    def add_account(self, name: str, **details: Any) -> None:
+        """An account that can log in with `PASSWORD`. Details: groups, role, email, display_name."""
+        with self.admin() as admin:
+            admin.post("/accounts", {"name": name, "password": PASSWORD, **details})
+
+    def log_in(self, name: str, **options: Any) -> Visitor:
+        """A new visitor who is logged in at the portal."""
+        visitor = self.visitor(**options)
+        visitor.log_in(name)
+        return visitor
+
+    # ---- what it tells ---------------------------------------------------------------------------------------------
+
+    def events(self, **parameters: Any) -> list[dict[str, Any]]:
+        """Events, oldest first: the newest 1000, or as `after`, `kind`, `account` say."""
+        with self.admin() as admin:
+            return list(self._lines(admin, **{"limit": 1000, **parameters}))
+
+    def wait_for_events(self, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """At least so many events whose fields have these values."""
+
+        def look() -> list[dict[str, Any]] | None:
+            found = [event for event in self.events() if fields.items() <= event.items()]
+            return found if len(found) >= count else None
+
+        return wait_for(look, f"{count} events with {fields}")
+
+    @staticmethod
+    def _lines(admin: Keeper, **parameters: Any) -> Any:
+        return admin.lines("/events", **parameters)
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return "--config", str(self.config), "--state", str(self.state)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [found.getsockname()[1] for found in sockets]
