@@ -19,7 +19,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -158,8 +158,8 @@ class Gateway:
         with self.admin() as admin:
             admin.post("/reload")
 
-    def admin(self) -> Any:
-        """A conversation with the keeper over its admin socket: `with gateway.admin() as admin: admin.get("/status")`."""
+    def admin(self) -> AbstractContextManager[Keeper]:
+        """A conversation over the admin socket: `with gateway.admin() as admin: admin.get("/status")`."""
         return keeper(self.state)
 
     def cli(self, *arguments: str, expect: int = 0, stdin: str = "") -> str:
@@ -177,7 +177,7 @@ class Gateway:
         return done.stdout
 
     def visitor(self, **options: Any) -> Visitor:
-        """Somebody new with an empty browser; options as `Visitor` takes them. Close it, or let the gateway's end do."""
+        """Somebody new with an empty browser; options as `Visitor` takes them. Whoever asks closes it."""
         return Visitor(self, **options)
 
     def enrol_owner(self) -> Visitor:
@@ -204,7 +204,7 @@ class Gateway:
     def events(self, **parameters: Any) -> list[dict[str, Any]]:
         """Events, oldest first: the newest 1000, or as `after`, `kind`, `account` say."""
         with self.admin() as admin:
-            return list(self._lines(admin, **{"limit": 1000, **parameters}))
+            return list(admin.lines("/events", **{"limit": 1000, **parameters}))
 
     def wait_for_events(self, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
         """At least so many events whose fields have these values."""
@@ -214,10 +214,6 @@ class Gateway:
             return found if len(found) >= count else None
 
         return wait_for(look, f"{count} events with {fields}")
-
-    @staticmethod
-    def _lines(admin: Keeper, **parameters: Any) -> Any:
-        return admin.lines("/events", **parameters)
 
     @property
     def _places(self) -> tuple[str, ...]:
