@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from bench.load import LOADS
 from bench.products.command import find
-from bench.report import SUBJECT, number
+from bench.report import SUBJECT, number, sentence
 from bench.results import Entry, Results
 
 WIDTH, MARGIN, GAP = 900, 32, 40
@@ -69,7 +69,7 @@ def _legend(results: Results) -> list[str]:
     keys = [("bare", "no login"), ("", "login checked by an auth service that always says yes")]
     if SUBJECT in results.products:
         keys.append(("own", "Portward, every gate on"))
-    x, parts = MARGIN, []
+    x, parts = float(MARGIN), []
     for kind, text in keys:
         parts.append(f'<rect class="bar {kind}" x="{x}" y="62" width="12" height="12" rx="3"/>')
         parts.append(f'<text class="soft" x="{x + 18}" y="72">{text}</text>')
@@ -82,7 +82,7 @@ def _panel(results: Results, load: str, x: float, y: float) -> str:
     longest = max(figure.rate for figure in figures.values())
     room = PANEL - LABEL - VALUE
     parts = [
-        f'<text class="head" x="{x}" y="{y + 12}">{escape(_sentence(LOADS[load].title))}</text>',
+        f'<text class="head" x="{x}" y="{y + 12}">{escape(sentence(LOADS[load].title))}</text>',
         f'<text class="soft" x="{x}" y="{y + 29}">{escape(LOADS[load].unit)}</text>',
     ]
     for row, (name, figure) in enumerate(figures.items()):
@@ -102,10 +102,6 @@ def _bar(entry: Entry, name: str, rate: float, length: float, x: float, middle: 
             f'<text class="value{mark}" x="{left + length + 8:.1f}" y="{base}">{number(rate)}</text>',
         )
     )
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def write_png(drawing: Path, picture: Path) -> None:

@@ -31,6 +31,8 @@ This page is written by `scripts/bench --docs`; nothing in it is edited by hand.
   real one costs more.
 - **Rounds are interleaved**: everybody once, then everybody again; {rounds} rounds of {seconds:.0f} s; the tables show
   medians.
+- **Noise.** A measurement during which others used more than 5 % of the product's core is done again, at most twice;
+  the quietest of the tries counts, whatever its result.
 - **CPU time** is what /proc says of all programs of a product together, for each request, handshake or download. It is
   steadier than requests per second where a machine is shared, and where the load generator is the slower side: a
   client's handshake costs about as much as a server's, so one core of clients can't quite fill one core of server.

@@ -9,7 +9,7 @@ runs beside it. Whatever is taken out, the request must still be answered by the
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,6 +106,7 @@ def gate_costs(portward: Running, stage: Stage, rounds: int, seconds: float) -> 
     """
     config = portward.edge_config.read_text()
     variants = {EVERYTHING: config} | {group.title: without(config, group) for group in GROUPS}
+    starts: dict[str, Callable[[], AbstractContextManager[Running]]]
     starts = {title: partial(_serving, text, portward, stage) for title, text in variants.items()}
     starts[NOTHING] = partial(haproxy.BARE.start, stage)
     spent: dict[str, list[float]] = {title: [] for title in starts}

@@ -143,7 +143,7 @@ LOADS = {
     for load in (
         Load("http1", "small request, HTTP/1.1 keep-alive", "requests/s", small_over_http1),
         Load("http2", "small request, HTTP/2", "requests/s", small_over_http2),
-        Load("handshake", "new TLS 1.3 connection, full handshake and one request", "connections/s", handshakes),
+        Load("handshake", "new connection, full TLS handshake", "connections/s", handshakes),
         Load("download", "download of 10 MB", "downloads/s", downloads),
     )
 }

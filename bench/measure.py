@@ -16,6 +16,10 @@ from bench.processes import busy_seconds, cpu_seconds
 from bench.products import Product, Running
 from bench.stage import Cores, Stage
 
+NOISE = 0.05
+"""Share of the product's core that others may use before a measurement counts as disturbed."""
+TRIES = 3
+
 
 def start_all(products: Sequence[Product], stage: Stage, stack: ExitStack) -> dict[str, Running]:
     """Start them all; they stop when the stack closes. One that nobody asks anything costs next to no CPU."""
@@ -32,7 +36,7 @@ def rounds(
     """`count` rounds, after a short one that fills pools and caches and is thrown away."""
     for name, running in started.items():
         for load in loads:
-            measure(name, running, load, 1.0, cores)
+            _measure_once(name, running, load, 1.0, cores)
     for number in range(1, count + 1):
         for load in loads:
             for name, running in started.items():
@@ -46,7 +50,17 @@ def rounds(
 
 
 def measure(name: str, running: Running, load: Load, seconds: float, cores: Cores) -> Sample:
-    """One load on one product."""
+    """One load on one product. What others disturbed is done again, a few times, and the quietest try counts.
+
+    Only the noise decides which try counts, never the result. A quiet machine needs one.
+    """
+    tries: list[Sample] = []
+    while len(tries) < TRIES and (not tries or tries[-1].others > NOISE):
+        tries.append(_measure_once(name, running, load, seconds, cores))
+    return min(tries, key=lambda sample: sample.others)
+
+
+def _measure_once(name: str, running: Running, load: Load, seconds: float, cores: Cores) -> Sample:
     target = Target(running.port, running.cookie)
     began, busy, spent = time.monotonic(), busy_seconds(cores.product), cpu_seconds(running.programs)
     outcome = load.run(target, seconds, cores.load)

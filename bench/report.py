@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from bench.figures import Figure, ratios
 from bench.load import LOADS
+from bench.measure import NOISE
 from bench.results import Results
 
 SUBJECT = "portward"
 BASELINE = "haproxy"
-NOISE = 0.05
-"""Share of the product's core that others may use before the table says so."""
 
 
 def tables(results: Results) -> str:
@@ -44,7 +43,7 @@ def _load(results: Results, load: str) -> str:
     figures = results.figures[load]
     base = figures.get(BASELINE)
     header = (
-        *(LOADS[load].title.capitalize(), LOADS[load].unit, "of bare HAProxy", "p99 ms"),
+        *(sentence(LOADS[load].title), LOADS[load].unit, "of bare HAProxy", "p99 ms"),
         *("CPU µs each", "CPU, bare HAProxy = 1", "errors"),
     )
     rows = [
@@ -118,6 +117,11 @@ def _memory(results: Results) -> str:
 def _gates(results: Results) -> str:
     rows = [(gate.gate, f"{gate.cpu_us:.1f}") for gate in results.gates]
     return table(("Gate", "CPU µs for each request"), rows) if rows else ""
+
+
+def sentence(text: str) -> str:
+    """The first letter as a capital, and the others as they are."""
+    return text[0].upper() + text[1:]
 
 
 def number(value: float) -> str:
