@@ -6,12 +6,12 @@ engine.missing()             # {'ocsp-update': 'needs HAProxy 2.8, this is 2.6.1
 """
 
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from portward.errors import Environment
+from portward.host.processes import find_program
 
 OLDEST = (2, 6, 0)
 _SINCE = {"refuses NUL bytes in headers by itself": (3, 2, 0)}
@@ -44,9 +44,7 @@ class Engine:
 
 def find_engine() -> Engine:
     """Ask `haproxy -v`. Raises `Environment` where there is none, or an older one than 2.6."""
-    path = shutil.which("haproxy", path=None) or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
-    if path is None:
-        raise Environment("there is no haproxy on this machine", way_out="apt-get install haproxy, or run scripts/up")
+    path = find_program("haproxy")
     text = subprocess.run([path, "-v"], capture_output=True, text=True, check=True, timeout=10).stdout  # noqa: S603
     match = re.search(r"version (\d+)\.(\d+)\.(\d+)", text)
     if match is None:
