@@ -138,6 +138,14 @@ RULES = _rules(
         (("Log in", "/.portward/start?to=%2F"),),
     ),
     Refusal(
+        "foreign_origin",
+        "identity",
+        403,
+        "Stopped for your safety",
+        "A page of another site tried to open a WebSocket here in your name.",
+        "Open the service's own page. A program that is no browser sends no `Origin` header, and is let through.",
+    ),
+    Refusal(
         "wrong_group",
         "identity",
         403,
@@ -191,7 +199,7 @@ RULES = _rules(
 
 ANSWERED_BY_RULE = (
     *("denied", "misdirected", "malformed", "method", "path", "rate"),
-    *("no_session", "wrong_group", "second_factor"),
+    *("no_session", "foreign_origin", "wrong_group", "second_factor"),
 )
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
 

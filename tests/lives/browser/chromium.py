@@ -1,0 +1,94 @@
+"""Chromium without a window, in a home of its own that trusts the gateway's authority and reaches nobody else.
+
+with Chromium(directory, gateway) as chromium:
+    with chromium.person() as ann:
+        ann.page.goto(gateway.url("wiki"))
+
+Every person has an empty browser context; what the pages complain about, and whom they ask, is noted.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from tests.lives.browser.person import Person
+from tests.lives.gateway import Gateway
+
+_SWITCHES = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+_LANGUAGE = "en-GB"
+
+
+class Chromium:
+    def __init__(self, directory: Path, gateway: Gateway) -> None:
+        self._directory, self._gateway = directory, gateway
+        self._playwright: Playwright | None = None
+
+    def __enter__(self) -> Self:
+        _trust(self._directory, self._gateway.root)
+        self._playwright = sync_playwright().start()
+        self._browser: Browser = self._playwright.chromium.launch(**self._options)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._playwright
+        self._browser.close()
+        self._playwright.stop()
+
+    @contextmanager
+    def person(self, **options: Any) -> Iterator[Person]:
+        """Somebody with an empty browser; options as Playwright's `new_context` takes them."""
+        context = self._browser.new_context(locale=_LANGUAGE, **options)
+        with _closing(context):
+            yield Person(context, self._gateway)
+
+    @contextmanager
+    def person_without_cookies(self) -> Iterator[Person]:
+        """Somebody whose browser keeps no cookie of anybody."""
+        assert self._playwright
+        profile = self._directory / "no-cookies"
+        (profile / "Default").mkdir(parents=True)
+        blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+        (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
+        context = self._playwright.chromium.launch_persistent_context(profile, locale=_LANGUAGE, **self._options)
+        with _closing(context):
+            yield Person(context, self._gateway)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        domain = self._gateway.host("*")
+        rules = f"--host-resolver-rules=MAP {domain} 127.0.0.1, MAP * ~NOTFOUND"
+        return {
+            "executable_path": shutil.which("chromium"),
+            "args": [*_SWITCHES, rules],
+            "env": {**os.environ, "HOME": str(self._directory)},
+        }
+
+
+@contextmanager
+def _closing(context: BrowserContext) -> Iterator[None]:
+    context.set_default_timeout(20_000)
+    try:
+        yield
+    finally:
+        context.close()
+
+
+def _trust(home: Path, root: Path) -> None:
+    """Make the authority one of this home's own (Chromium on Linux asks the home's NSS database)."""
+    database = home / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    name = f"sql:{database}"
+    subprocess.run(["certutil", "-d", name, "-N", "--empty-password"], check=True)
+    subprocess.run(["certutil", "-d", name, "-A", "-t", "C,,", "-n", "portward", "-i", root], check=True)

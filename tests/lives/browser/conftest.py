@@ -1,0 +1,64 @@
+"""One gateway and one Chromium for all tests with a browser; a person for each test.
+
+`harbour`        the gateway, with services of every kind of access
+`chromium`       the browser
+`person`         somebody with an empty browser; at the end of the test nothing may have complained
+`account`        makes an account with a name of its own
+
+These live as long as the package, no longer: Playwright holds an event loop, which would be in the way of others.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from tests.lives.browser.chromium import Chromium
+from tests.lives.browser.person import Person
+from tests.lives.browser.site import Site
+from tests.lives.conftest import short_directory
+from tests.lives.gateway import Gateway
+
+MakeAccount = Callable[..., str]
+
+
+@pytest.fixture(scope="package")
+def harbour() -> Iterator[Gateway]:
+    with Site() as site, short_directory() as directory:
+        url = site.url
+        services = {
+            "wiki": {"upstream": url},
+            "notes": {"upstream": url},
+            "staff": {"upstream": url, "access": "group:staff"},
+            "vault": {"upstream": url, "second-factor": True},
+            "open": {"upstream": url, "access": "public"},
+        }
+        with Gateway(directory, services) as running:
+            running.enrol_owner().close()
+            yield running
+
+
+@pytest.fixture(scope="package")
+def chromium(harbour: Gateway) -> Iterator[Chromium]:
+    with short_directory() as directory, Chromium(directory, harbour) as running:
+        yield running
+
+
+@pytest.fixture
+def person(chromium: Chromium) -> Iterator[Person]:
+    with chromium.person() as somebody:
+        yield somebody
+        assert somebody.complaints == []
+        assert somebody.saw_only_the_gateway(), somebody.hosts
+
+
+@pytest.fixture(scope="package")
+def account(harbour: Gateway) -> MakeAccount:
+    numbers = count()
+
+    def make(**details: Any) -> str:
+        name = f"ann{next(numbers)}"
+        harbour.add_account(name, **details)
+        return name
+
+    return make
