@@ -1,15 +1,19 @@
 """Gate 5 in HAProxy's memory: who is logged in, what people are called, and what they may open.
 
     gate = Gate(state, runtime, publisher)
-    await gate.load(accounts, sessions)         # at start: files first, then the difference to a running edge
+    await gate.load(register, routes)           # at start: files first, then the difference to a running edge
     await gate.admit([session])                 # in force when it returns
+    await gate.mend()                           # ['1 lines of sessions.map'] where memory had gone astray
 
 Implements identity's `Gatekeeper`. Every change goes to its file first, then to the current worker and to workers
-that drain after a reload.
+that drain after a reload. One change at a time: the register is read inside it, so that mending never undoes a login
+or a logout that happens meanwhile.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from portward.edge.mapfile import MapFile
 from portward.edge.plan import grants, person, server_name, session_line
@@ -25,64 +29,88 @@ from portward.model import Account, EdgeSession, Route
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Who exists, and who is logged in: what the store says when it is asked."""
+
+    accounts: Callable[[], Awaitable[Sequence[Account]]]
+    sessions: Callable[[], Awaitable[Sequence[EdgeSession]]]
+
+
 class Gate:
     def __init__(self, state: State, runtime: Runtime, publisher: Publisher) -> None:
         self._runtime = runtime
         self._publisher = publisher
         self._maps = {name: MapFile(map_file(state, name)) for name in ("sessions", "accounts", "grants")}
         self._streams = Streams(runtime, map_file(state, "streams"))
+        self._changing = asyncio.Lock()
+        self._register: Register | None = None
         self._accounts: dict[str, Account] = {}
         self._routes: tuple[Route, ...] = ()
 
-    async def load(self, accounts: Sequence[Account], sessions: Sequence[EdgeSession], routes: Sequence[Route]) -> None:
-        """Make files, and a running edge's memory, say exactly this. Raises `EdgeError`."""
-        self._accounts = {account.name: account for account in accounts}
-        self._routes = tuple(routes)
-        await self._make("sessions", {session.key: session_line(session) for session in sessions})
-        await self._make("accounts", {account.name: person(account) for account in accounts})
-        await self._make("grants", grants(self._routes, accounts))
+    async def load(self, register: Register, routes: Sequence[Route]) -> list[str]:
+        """Make files, and a running edge's memory, say what the register says. Raises `EdgeError`."""
+        self._register, self._routes = register, tuple(routes)
+        return await self.mend()
+
+    async def mend(self) -> list[str]:
+        """The same again. Returns a sentence fragment for each map that was not as it should be."""
+        if self._register is None:
+            return []
+        async with self._changing:
+            self._accounts = {account.name: account for account in await self._register.accounts()}
+            sessions = {session.key: session_line(session) for session in await self._register.sessions()}
+            return await self._make("sessions", sessions) + await self._know(self._routes)
 
     async def expect(self, routes: Sequence[Route]) -> None:
         """Grant what the coming configuration will ask for, before it asks, so that nobody is refused in between."""
-        both = (*self._routes, *routes)
-        await self._make("grants", grants(both, list(self._accounts.values())))
+        async with self._changing:
+            await self._know((*self._routes, *routes))
 
     async def serve(self, routes: Sequence[Route]) -> None:
         """Take over the access rules of a new configuration; what they no longer permit is cut."""
-        self._routes = tuple(routes)
-        await self._make("grants", grants(self._routes, list(self._accounts.values())))
-        await self.cut_forbidden()
+        async with self._changing:
+            self._routes = tuple(routes)
+            await self._know(self._routes)
+            await self._cut_forbidden()
 
     async def admit(self, sessions: Sequence[EdgeSession]) -> None:
         lines = {session.key: session_line(session) for session in sessions}
-        self._maps["sessions"].add(lines)
-        await self._order("sessions", [f"add map {{}} {key} {line}" for key, line in lines.items()])
+        async with self._changing:
+            self._maps["sessions"].add(lines)
+            await self._order("sessions", [f"add map {{}} {key} {line}" for key, line in lines.items()])
 
     async def renew(self, sessions: Sequence[EdgeSession]) -> None:
         lines = {session.key: session_line(session) for session in sessions}
-        self._maps["sessions"].change(lines)
-        there = await self._publisher.entries(self._maps["sessions"].path)
-        verbs = {True: "set", False: "add"}
-        await self._order("sessions", [f"{verbs[key in there]} map {{}} {key} {line}" for key, line in lines.items()])
+        async with self._changing:
+            self._maps["sessions"].change(lines)
+            for key, line in lines.items():
+                known = "found=yes" in await self._runtime.ask(f"get map {self._maps['sessions'].path} {key}")
+                await self._order("sessions", [f"{'set' if known else 'add'} map {{}} {key} {line}"])
 
     async def expel(self, keys: Sequence[str], session_ids: Sequence[str]) -> None:
-        self._maps["sessions"].remove(keys)
-        if await self._publisher.running() is None:
-            log.warning("the edge is away; it will not know the ended sessions when it is back")
-            return
-        await self._forget("sessions", keys)
-        await self._streams.cut(lambda stream: stream.session_id in session_ids)
+        async with self._changing:
+            self._maps["sessions"].remove(keys)
+            if await self._publisher.running() is None:
+                log.warning("the edge is away; it will not know the ended sessions when it is back")
+                return
+            await self._forget("sessions", keys)
+            await self._streams.cut(lambda stream: stream.session_id in session_ids)
 
     async def know(self, accounts: Sequence[Account], forgotten: Sequence[str] = ()) -> None:
-        for name in forgotten:
-            self._accounts.pop(name, None)
-        self._accounts |= {account.name: account for account in accounts}
-        everybody = list(self._accounts.values())
-        await self._make("accounts", {account.name: person(account) for account in everybody})
-        await self._make("grants", grants(self._routes, everybody))
-        await self.cut_forbidden()
+        async with self._changing:
+            for name in forgotten:
+                self._accounts.pop(name, None)
+            self._accounts |= {account.name: account for account in accounts}
+            await self._know(self._routes)
+            await self._cut_forbidden()
 
-    async def cut_forbidden(self) -> None:
+    async def _know(self, routes: Sequence[Route]) -> list[str]:
+        everybody = list(self._accounts.values())
+        names = await self._make("accounts", {account.name: person(account) for account in everybody})
+        return names + await self._make("grants", grants(routes, everybody))
+
+    async def _cut_forbidden(self) -> None:
         """Cut open streams on routes that their holders may no longer open, or that now ask for a login."""
         if await self._publisher.running() is None:
             return
@@ -99,18 +127,22 @@ class Gate:
 
         await self._streams.cut(forbidden)
 
-    async def _make(self, name: str, wanted: Mapping[str, str]) -> None:
-        """File first; then the difference between this and what HAProxy has."""
+    async def _make(self, name: str, wanted: Mapping[str, str]) -> list[str]:
+        """File first; then the difference between this and what HAProxy has. Returns what that was."""
         if self._maps[name].read() != wanted:
             self._maps[name].write(wanted)
         if await self._publisher.running() is None:
-            return
-        there = await self._publisher.entries(self._maps[name].path)
+            return []
         path = self._maps[name].path
-        await self._forget(name, [key for key in there if key not in wanted])
-        await self._runtime.add_entries(path, ((k, v) for k, v in wanted.items() if k not in there))
+        there = await self._publisher.entries(path)
+        surplus = [key for key in there if key not in wanted]
+        missing = {key: value for key, value in wanted.items() if key not in there}
         changed = [f"set map {{}} {k} {v}" for k, v in wanted.items() if k in there and there[k] != v]
+        await self._forget(name, surplus)
+        await self._runtime.add_entries(path, missing.items())
         await self._order(name, changed)
+        count = len(surplus) + len(missing) + len(changed)
+        return [f"{count} lines of {path.name}"] if count else []
 
     async def _order(self, name: str, commands: Sequence[str]) -> None:
         await self._runtime.order_everywhere([command.format(self._maps[name].path) for command in commands])

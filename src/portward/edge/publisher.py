@@ -62,16 +62,22 @@ class Publisher:
             return None
         return answer.partition("=")[2]
 
-    async def wait_for_edge(self, fingerprint: str, seconds: float = _RELOAD_SECONDS) -> None:
-        """Return when the current worker runs this configuration. Raises `EdgeError` when it never does."""
+    async def wait_for_edge(self, fingerprint: str, *, failures: int = 0) -> None:
+        """Return when the current worker runs this configuration.
+
+        Raises `EdgeError` when it never does, at once when HAProxy's master counts more failed reloads than `failures`.
+        """
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_RELOAD_SECONDS):
                 while await self.running() != fingerprint or not await self._runtime.master_answers():
+                    if await self._runtime.failed_reloads() > failures:
+                        break
                     await asyncio.sleep(0.02)
-                return
+                else:
+                    return
         raise EdgeError(
-            "HAProxy did not come up with the new configuration",
-            way_out=f"its own words are in the log; try `haproxy -c -f {self._state.haproxy_cfg}`",
+            "HAProxy did not come up with the new configuration, and goes on with the old one",
+            way_out="its own words are in what `portward up` printed, or in the journal",
         )
 
     async def _publish(self, plan: Plan, certificates: Mapping[str, Certificate], running: str | None) -> How:
@@ -155,14 +161,14 @@ class Publisher:
         home = self._state.edge / plan.skeleton.fingerprint
         for name, content in plan.skeleton.files.items():
             files.private_directory((home / name).parent)
-            files.replace(home / name, content)
+            _put(home / name, content)
         for name in _LEARNED_MAPS:
             map_file(self._state, name).touch(mode=0o600)
         for name in _PLANNED_MAPS:
             MapFile(map_file(self._state, name)).write(getattr(plan, name))
         lines = "".join(f"{certificate.file} {host}\n" for host, certificate in certificates.items())
-        files.replace(crt_list(self._state), lines.encode())
-        files.replace(self._state.haproxy_cfg, plan.configuration().encode())
+        _put(crt_list(self._state), lines.encode())
+        _put(self._state.haproxy_cfg, plan.configuration().encode())
 
     async def _check(self) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -176,8 +182,9 @@ class Publisher:
             raise EdgeError(f"HAProxy refuses the configuration:\n{output.decode(errors='replace').strip()}")
 
     async def _reload(self, plan: Plan) -> None:
+        failures = await self._runtime.failed_reloads()
         await self._runtime.master("reload")
-        await self.wait_for_edge(plan.skeleton.fingerprint)
+        await self.wait_for_edge(plan.skeleton.fingerprint, failures=failures)
         for path in self._state.edge.iterdir():
             if path.is_dir() and path.name != plan.skeleton.fingerprint:
                 shutil.rmtree(path)
@@ -189,3 +196,9 @@ class Publisher:
     def _restore(self, before: Mapping[Path, bytes]) -> None:
         for path, content in before.items():
             files.replace(path, content)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write what is not there yet: a change touches few files, and each costs a wait for the disk."""
+    if not path.exists() or path.read_bytes() != content:
+        files.replace(path, content)

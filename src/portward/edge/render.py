@@ -12,11 +12,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from portward.config import Settings
 from portward.config.values import Address
@@ -56,21 +56,40 @@ def crt_list(state: State) -> Path:
 
 def render(settings: Settings, state: State, engine: Engine) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files."""
-    environment = Environment(  # noqa: S701 (the result is haproxy.cfg; pages escape by themselves)
-        loader=ChoiceLoader([PackageLoader("portward.edge", "."), PackageLoader("portward.edge", "pages")]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"ms": _milliseconds, "binds": partial(_binds, ipv6=engine.ipv6)}
-    files = _files(settings, environment)
-    text = environment.get_template("haproxy.cfg.j2").render(_context(settings, state, engine))
+    files = _files(settings)
+    template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
+    text = template.render(_context(settings, state, engine))
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content + b"\0")
     fingerprint = digest.hexdigest()[:16]
     return Skeleton(text.replace(_PLACE, fingerprint), fingerprint, files)
+
+
+@cache
+def _templates(*, ipv6: bool) -> Environment:
+    """Kept, since compiling the templates takes longer than all the rest of a change."""
+    environment = Environment(  # noqa: S701 (the result is haproxy.cfg; pages escape by themselves)
+        loader=PackageLoader("portward.edge", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"ms": _milliseconds, "binds": partial(_binds, ipv6=ipv6)}
+    return environment
+
+
+@cache
+def _page_templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("portward.edge", "pages"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
 
 
 def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]:
@@ -99,18 +118,18 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
     }
 
 
-def _files(settings: Settings, environment: Environment) -> dict[str, bytes]:
+def _files(settings: Settings) -> dict[str, bytes]:
     networks = settings.proxies.forwarded_for, settings.proxies.proxy_protocol
     files = {
         "forwarded_for.lst": _lines(networks[0]),
         "proxy_protocol.lst": _lines(networks[1]),
         "trusted.lst": _lines((*networks[0], *networks[1])),
-        "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request", environment),
-        "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout", environment),
+        "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request"),
+        "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout"),
     }
     for rule in RULES.values():
         if rule.status:
-            files[f"pages/{rule.name}.html"] = _page(rule, environment, request_id="%[unique-id]")
+            files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
             files[f"pages/{rule.name}.json"] = _json(rule, settings)
     return files
 
@@ -138,9 +157,9 @@ def _http_errors(rules: Sequence[str], pages: Path) -> str:
     )
 
 
-def _page(rule: Refusal, environment: Environment, *, request_id: str) -> bytes:
+def _page(rule: Refusal, *, request_id: str) -> bytes:
     """A page as HAProxy's log-format wants it: every literal % doubled."""
-    template = environment.overlay(autoescape=True).get_template("page.html.j2")
+    template = _page_templates().get_template("page.html.j2")
     marker = "@REQUEST-ID@"
     html = template.render(
         title=rule.title,
@@ -162,9 +181,9 @@ def _json(rule: Refusal, settings: Settings) -> bytes:
     return json.dumps(body).replace("%", "%%").replace("@REQUEST-ID@", "%[unique-id]").encode() + b"\n"
 
 
-def _raw_answer(rule: Refusal, reason: str, environment: Environment) -> bytes:
+def _raw_answer(rule: Refusal, reason: str) -> bytes:
     """An answer for what HAProxy could not even parse; it knows no request id then."""
-    body = _page(rule, environment, request_id="")
+    body = _page(rule, request_id="")
     head = (
         f"HTTP/1.1 {rule.status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
         "Cache-Control: no-store\r\nConnection: close\r\n\r\n"

@@ -73,6 +73,14 @@ class Runtime:
         _, _, old = (await self.master("show proc")).partition("# old workers")
         return [int(match) for match in re.findall(r"^(\d+)\s+worker", old, re.MULTILINE)]
 
+    async def failed_reloads(self) -> int:
+        """How many reloads in a row the master could not do; 0 while it does not answer, since it may be reloading."""
+        try:
+            match = re.search(r"\[failed: (\d+)\]", await self.master("show proc"))
+        except EdgeError:
+            return 0
+        return int(match[1]) if match else 0
+
     async def master_answers(self) -> bool:
         """Whether the master's socket is there; its workers serve a moment earlier."""
         try:

@@ -16,7 +16,7 @@ from datetime import datetime
 from portward.edge.patrol import Patrol
 from portward.edge.streams import Streams
 from portward.errors import PortwardError
-from portward.facts import EdgeMended, LogDropped
+from portward.facts import LogDropped
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Configuration
 from portward.watch.journal import Journal
@@ -85,8 +85,7 @@ class Chores:
             await self._identity.sessions.touch(sorted(ids), self._clock())
 
     async def mend(self) -> None:
-        for what in await self._configuration.mend():
-            await self._journal.record(EdgeMended(time=self._clock(), what=what))
+        await self._configuration.mend()
 
     async def tidy(self) -> None:
         await self._identity.tidy(self._clock())

@@ -21,10 +21,11 @@ from portward.edge.plan import Plan, names_to_resolve, plan
 from portward.edge.publisher import How, Publisher
 from portward.edge.resolve import resolve
 from portward.errors import ConfigError, PortwardError
-from portward.facts import ConfigApplied, ConfigRejected
+from portward.facts import ConfigApplied, ConfigRejected, EdgeMended
 from portward.host import files
 from portward.host.notify import notify
 from portward.host.paths import State
+from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
 from portward.model import Certificate
 from portward.pki.authority import Authority
@@ -87,9 +88,18 @@ class Configuration:
         return self._in_force.certificates if self._in_force else {}
 
     async def start(self) -> None:
-        """Bring the file into force for the first time. Raises `EdgeError`, `Environment`."""
+        """Bring the file into force for the first time; the last good one where the edge can't run the file.
+
+        Raises `EdgeError`, `Environment` when neither can be used.
+        """
         async with self._changing:
-            await self._apply(self._first, self._text)
+            try:
+                await self._apply(self._first, self._text)
+            except PortwardError as error:
+                if not self._has_other_last_good():
+                    raise
+                self._first, self._text = self._last_good(error)
+                await self._apply(self._first, self._text)
         if self.rejected and self.rejected.error:
             await self._record(ConfigRejected(time=self._clock(), reason=str(self.rejected.error)))
 
@@ -104,23 +114,28 @@ class Configuration:
                 await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
                 return self.rejected
 
-    async def mend(self) -> list[str]:
+    async def mend(self) -> None:
         """Compare what is wanted with what the edge has, and put it right; moved names and due certificates too."""
         async with self._changing:
-            if self._in_force is None:
-                return []
-            fresh = await self._plan(self._in_force.settings)
-            if fresh.plan != self._in_force.plan or fresh.certificates != self._in_force.certificates:
-                await self._publisher.publish(fresh.plan, fresh.certificates)
-                self._in_force = fresh
-            return await self._publisher.mend(fresh.plan, fresh.certificates)
+            if self._in_force is not None:
+                await self._mend(self._in_force)
+
+    async def _mend(self, before: InForce) -> None:
+        fresh = await self._plan(before.settings)
+        if fresh.plan != before.plan or fresh.certificates != before.certificates:
+            await self._publisher.publish(fresh.plan, fresh.certificates)
+            self._in_force = fresh
+        for what in await self._publisher.mend(fresh.plan, fresh.certificates) + await self._gate.mend():
+            await self._record(EdgeMended(time=self._clock(), what=what))
 
     async def _apply(self, settings: Settings, text: str) -> Outcome:
-        fresh = await self._plan(settings)
         before = self._in_force.settings if self._in_force else None
-        if before == settings:
+        if self._in_force and self.applied and before == settings:
+            await self._mend(self._in_force)
             self.rejected = None
-            return self.applied or Outcome(self._clock())
+            return self.applied
+        await self._check_ports(before, settings)
+        fresh = await self._plan(settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
         await self._gate.expect(settings.routes)
         how = await self._publisher.publish(fresh.plan, fresh.certificates)
@@ -135,6 +150,16 @@ class Configuration:
         self.rejected = self.rejected if before is None else None
         await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
         return self.applied
+
+    async def _check_ports(self, before: Settings | None, after: Settings) -> None:
+        """Raise `Environment` for a port that is taken, before HAProxy tries it and pauses its listeners for that.
+
+        A keeper that comes back does not know yet which ports the running edge holds, and leaves it to HAProxy.
+        """
+        if before is None and await self._publisher.running() is not None:
+            return
+        held = {*before.listen.https, *before.listen.http} if before else set()
+        check_free(address for address in (*after.listen.https, *after.listen.http) if address not in held)
 
     async def _plan(self, settings: Settings) -> InForce:
         addresses = await resolve(names_to_resolve(settings))
@@ -155,9 +180,15 @@ class Configuration:
         except ConfigError as error:
             if not self._state.last_good.exists():
                 raise
-            log.error("portward.toml is not used, the last good one is: %s", error)
-            self.rejected = Outcome(self._clock(), error=error)
-            return self._read(text_of(self._state.last_good))
+            return self._last_good(error)
+
+    def _has_other_last_good(self) -> bool:
+        return self._state.last_good.exists() and text_of(self._state.last_good) != self._text
+
+    def _last_good(self, error: PortwardError) -> tuple[Settings, str]:
+        log.error("portward.toml is not used, the last good one is: %s", error)
+        self.rejected = Outcome(self._clock(), error=error)
+        return self._read(text_of(self._state.last_good))
 
 
 def _difference(before: Settings | None, after: Settings) -> str:

@@ -16,7 +16,7 @@ from watchfiles import awatch
 
 from portward.edge.engine import find_engine
 from portward.edge.events import EventListener
-from portward.edge.gate import Gate
+from portward.edge.gate import Gate, Register
 from portward.edge.patrol import Patrol
 from portward.edge.publisher import Publisher
 from portward.edge.render import map_file
@@ -24,7 +24,6 @@ from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
-from portward.host.ports import check_free
 from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
@@ -71,9 +70,7 @@ async def run(config: Path, state: State) -> None:
         status = Status(config, state, engine, publisher, configuration, store, chores)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
-        if await publisher.running() is None:
-            check_free((*settings.listen.https, *settings.listen.http))
-        await gate.load(await store.accounts.list(), await identity.sessions.edge_sessions(), settings.routes)
+        await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
         await configuration.start()
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
