@@ -1,19 +1,20 @@
 """Gateways for the tests: one for all who only look, and as many as they like for those who break things.
 
 `gateway`         shared by every test of the session; make accounts and visitors of your own, change nothing else
+`busy`            a gateway under change: see busy.py
 `upstream`        the service behind the shared gateway
 `make_gateway`    `make_gateway({"wiki": {...}}, limits={"requests": 5})`: started, and stopped cleanly after the test
 `make_upstream`   `make_upstream()`: running, and stopped after the test
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.lives.busy import Busy, busy_gateway
 from tests.lives.gateway import Gateway, free_ports
+from tests.lives.places import short_directory
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import Visitor
 
@@ -44,16 +45,6 @@ def services(upstream: Upstream, *, nobody: int) -> dict[str, object]:
     }
 
 
-@contextmanager
-def short_directory() -> Iterator[Path]:
-    """A temporary directory whose path leaves room for the names of Unix sockets."""
-    path = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
-
-
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     with Upstream() as running:
@@ -80,6 +71,13 @@ def stranger(gateway: Gateway) -> Iterator[Visitor]:
     """Somebody without a session."""
     with gateway.visitor() as visitor:
         yield visitor
+
+
+@pytest.fixture(scope="session")
+def busy() -> Iterator[Busy]:
+    """Shared by tests that change it and put it back: the usual services, every program alive, ann logged in."""
+    with busy_gateway() as running:
+        yield running
 
 
 @pytest.fixture

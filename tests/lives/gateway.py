@@ -46,7 +46,7 @@ class Gateway:
         self.https_port, self.http_port = free_ports(2)
         self.config, self.state = directory / "portward.toml", directory / "state"
         addresses = {"https": [f"127.0.0.1:{self.https_port}"], "http": [f"127.0.0.1:{self.http_port}"]}
-        self._document = {
+        self._document: dict[str, Any] = {
             "domain": DOMAIN,
             "listen": addresses | tables.pop("listen", {}),
             "limits": _PLENTY | tables.pop("limits", {}),
@@ -147,7 +147,8 @@ class Gateway:
 
     def configure(self, services: Mapping[str, Any]) -> None:
         """Write portward.toml; a running gateway applies it by itself (`apply` waits for that)."""
-        text = tomlkit.dumps({**self._document, "services": dict(services)})
+        self._services = dict(services)
+        text = tomlkit.dumps({**self._document, "services": self._services})
         new = self.config.with_suffix(".new")
         new.write_text(text)
         new.replace(self.config)
@@ -157,6 +158,16 @@ class Gateway:
         self.configure(services)
         with self.admin() as admin:
             admin.post("/reload")
+
+    def change(self, **tables: Any) -> None:
+        """Change keys of these tables (`limits={"requests": 5}`), and bring that into force."""
+        for name, table in tables.items():
+            self._document[name] = {**self._document.get(name, {}), **table}
+        self.apply(self._services)
+
+    def status(self) -> dict[str, Any]:
+        with self.admin() as admin:
+            return dict(admin.get("/status"))
 
     def admin(self) -> AbstractContextManager[Keeper]:
         """A conversation over the admin socket: `with gateway.admin() as admin: admin.get("/status")`."""

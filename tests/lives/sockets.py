@@ -6,6 +6,7 @@ with Echo() as echo, open_socket(gateway, ann, "chat") as socket:
 
 import secrets
 import socket
+from contextlib import suppress
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -79,5 +80,6 @@ def wait_for_cut(open_one: ClientConnection, seconds: float = PATIENCE) -> None:
 
 
 def _echo(connection: ServerConnection) -> None:
-    for message in connection:
-        connection.send(message)
+    with suppress(ConnectionClosed):
+        for message in connection:
+            connection.send(message)
