@@ -7,12 +7,13 @@ The upstream and the auth service are one nginx on the load generator's core. It
 connection open, so that a product is measured, not what stands behind it.
 """
 
+import random
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -78,9 +79,16 @@ def open_stage(directory: Path, cores: Cores) -> Iterator[Stage]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system gives to outgoing connections, so that none of them takes it meanwhile.
+
+    Asking again and again for one of those, before anybody listens there, can even connect to itself.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port between 20000 and 32000")
 
 
 def _make_certificate(stage: Stage) -> None:
