@@ -188,6 +188,7 @@ class AccountPages:
             portal_host=self._portal.host,
             today=date(self._portal.clock()),
             onward=f"/start?{going.query}" if going else "/",
+            pending=going,
         )
 
     def _ask(self, visitor: Visitor, question: Question, *, problem: str = "", status: int = 200) -> Response:

@@ -118,7 +118,7 @@ class OnwardPages:
         query = urlencode({"code": code, "to": going.to})
         target = self._portal.settings().url(going.host, f"{pending.PREFIX}enter?{query}")
         if after_form:
-            return self._pages.render("onward.html.j2", target=target, host=going.host)
+            return self._pages.render("onward.html.j2", target=target, pending=going)
         return see(target)
 
     async def _bounces(self, visitor: Visitor, going: Pending) -> bool:

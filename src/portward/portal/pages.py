@@ -29,6 +29,8 @@ _YEAR = 31_536_000
 _REST = "frame-ancestors 'none'; base-uri 'none'"
 PAGE_POLICY = f"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; {_REST}"
 """Content-Security-Policy of every page that brings none of its own."""
+_ON_THE_WAY_POLICY = f"{PAGE_POLICY}; script-src 'self'"
+"""Of the pages on the way to a service, which carry the address's fragment along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,19 @@ class Pages:
         self._static = {
             "portal.css": StaticFile(sheet, "text/css"),
             "mark.svg": StaticFile((_HERE / "static" / "mark.svg").read_bytes(), "image/svg+xml"),
+            "fragment.js": StaticFile((_HERE / "static" / "fragment.js").read_bytes(), "text/javascript"),
         }
-        self._templates.globals["stylesheet"] = f"/static/portal.css?{hashlib.sha256(sheet).hexdigest()[:12]}"
+        self._templates.globals["static"] = self._address
         self._error_policy = self._policy_of(self._templates.get_template("page.css").render())
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of the portal. Raises `jinja2.UndefinedError` when the template needs more than `values`."""
-        return HTMLResponse(self._templates.get_template(template).render(values), status)
+        """A page of the portal. Raises `jinja2.UndefinedError` when the template needs more than `values`.
+
+        With a `pending` destination the page may run the one script, which carries the fragment.
+        """
+        policy = _ON_THE_WAY_POLICY if values.get("pending") else PAGE_POLICY
+        page = self._templates.get_template(template).render(values)
+        return HTMLResponse(page, status, {"Content-Security-Policy": policy})
 
     def problem(self, request: Request, problem: Problem, actions: Sequence[Action] = ()) -> HTMLResponse:
         """An error page; the first of `actions` is the one to take."""
@@ -100,11 +108,15 @@ class Pages:
         return HTMLResponse(page, problem.status, {"Content-Security-Policy": self._error_policy})
 
     async def static_file(self, request: Request) -> Response:
-        """The endpoint of /static/{name}: the style sheet and the mark, from memory."""
+        """The endpoint of /static/{name}: the style sheet, the mark and the script, from memory."""
         file = self._static.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
         return file.response()
+
+    def _address(self, name: str) -> str:
+        """With a hash of the content, so that browsers may keep it."""
+        return f"/static/{name}?{hashlib.sha256(self._static[name].content).hexdigest()[:12]}"
 
     @staticmethod
     def _policy_of(sheet: str) -> str:

@@ -8,8 +8,7 @@
 These live as long as the package, no longer: Playwright holds an event loop, which would be in the way of others.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +18,18 @@ from tests.lives.browser.site import Site
 from tests.lives.conftest import short_directory
 from tests.lives.gateway import Gateway
 
-MakeAccount = Callable[..., str]
+
+class MakeAccount:
+    """Makes an account with a name of its own, which can log in with the tests' password; returns the name."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.made: list[str] = []
+
+    def __call__(self, **details: Any) -> str:
+        self.made.append(f"ann{len(self.made)}")
+        self._gateway.add_account(self.made[-1], **details)
+        return self.made[-1]
 
 
 @pytest.fixture(scope="package")
@@ -54,11 +64,4 @@ def person(chromium: Chromium) -> Iterator[Person]:
 
 @pytest.fixture(scope="package")
 def account(harbour: Gateway) -> MakeAccount:
-    numbers = count()
-
-    def make(**details: Any) -> str:
-        name = f"ann{next(numbers)}"
-        harbour.add_account(name, **details)
-        return name
-
-    return make
+    return MakeAccount(harbour)
