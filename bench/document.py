@@ -6,6 +6,7 @@ write(results, Path("docs"))
 from pathlib import Path
 
 from bench import chart
+from bench.measure import tell
 from bench.report import tables
 from bench.results import Results
 
@@ -57,7 +58,10 @@ It needs two cores, and leaves nothing running.
 def write(results: Results, directory: Path) -> None:
     drawing = directory / "bench.svg"
     drawing.write_text(chart.svg(results))
-    chart.write_png(drawing, directory / "bench.png")
+    try:
+        chart.write_png(drawing, directory / "bench.png")
+    except FileNotFoundError as error:
+        tell(f"no bench.png: {error}")
     (directory / "bench.md").write_text(text(results))
 
 

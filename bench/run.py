@@ -4,6 +4,8 @@ main(["--rounds", "1", "--seconds", "1", "--only", "haproxy,nginx"])
 """
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
@@ -29,10 +31,11 @@ MEMORY = Path("/dev/shm")  # noqa: S108
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack below is unwound
     results = measure(options)
     results.write(LATEST)
-    if options.docs:
-        document.write(results, ROOT / "docs")
+    for directory in (LATEST.parent, *([ROOT / "docs"] if options.docs else [])):
+        document.write(results, directory)
     print(results.text() if options.json else report.tables(results))
     return 0
 
@@ -74,7 +77,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Run the same work through Portward and its peers, one core each, and compare.",
-        epilog="Results go to bench/results/latest.json; with --docs also to docs/bench.md, bench.svg and bench.png.",
+        epilog="Results go to bench/results: latest.json, bench.md, bench.svg and bench.png; with --docs to docs as well.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all loads on all products (default: 5)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measurement (default: 4)")
@@ -83,7 +86,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--loads", type=_names(LOADS), default=list(LOADS), help=f"of {','.join(LOADS)}")
     parser.add_argument("--no-gates", dest="gates", action="store_false", help="leave out what each gate costs")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
-    parser.add_argument("--docs", action="store_true", help="write the tables and the chart into docs/ too")
+    parser.add_argument("--docs", action="store_true", help="write the page and its chart into docs/ too")
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
