@@ -213,9 +213,9 @@ class Gateway:
     # ---- what it tells ---------------------------------------------------------------------------------------------
 
     def events(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Events, oldest first: the newest 1000, or as `after`, `kind`, `account` say."""
+        """Events, oldest first: the newest 1000, or as `after`, `kind`, `account` say; all fields side by side."""
         with self.admin() as admin:
-            return list(admin.lines("/events", **{"limit": 1000, **parameters}))
+            return [event | event["fields"] for event in admin.lines("/events", **{"limit": 1000, **parameters})]
 
     def wait_for_events(self, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
         """At least so many events whose fields have these values."""
