@@ -77,7 +77,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Run the same work through Portward and its peers, one core each, and compare.",
-        epilog="Results go to bench/results: latest.json, bench.md, bench.svg and bench.png; with --docs to docs as well.",
+        epilog="Results go to bench/results (JSON, page, chart as SVG and PNG); with --docs to docs as well.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all loads on all products (default: 5)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measurement (default: 4)")
