@@ -30,6 +30,11 @@ class MapFile:
         pairs = (line.partition(" ") for line in lines if line and not line.startswith("#"))
         return {key: value for key, _, value in pairs}
 
+    def begin(self) -> None:
+        """See that there is a file to add to and to remove from; what it holds stays."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            self.write({})
+
     def write(self, entries: Mapping[str, str]) -> None:
         """Replace the whole file in one step."""
         files.replace(self.path, _HEAD + b"".join(_line(key, value) for key, value in entries.items()))

@@ -163,7 +163,7 @@ class Publisher:
             files.private_directory((home / name).parent)
             _put(home / name, content)
         for name in _LEARNED_MAPS:
-            map_file(self._state, name).touch(mode=0o600)
+            MapFile(map_file(self._state, name)).begin()
         for name in _PLANNED_MAPS:
             MapFile(map_file(self._state, name)).write(getattr(plan, name))
         lines = "".join(f"{certificate.file} {host}\n" for host, certificate in certificates.items())
