@@ -5,18 +5,24 @@
     await servers.retire_surplus(plan.servers)
 
 A surplus server takes no new request, since no route names it. Its open streams may end in peace where the route went
-to another upstream, and are cut where the route is gone. HAProxy lets go of a server only when nothing is left on it,
-so a busy one is tried again at the next call.
+to another upstream, and are cut where the route is gone. It is deleted when it has rested for a while: HAProxy lets go
+of a server that still has connections never, but of one on which a stream waits for its next try to connect, and dies
+of that (seen with 2.6.12). One that is wanted again meanwhile is woken up.
 """
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from portward.edge.plan import Server
 from portward.edge.render import BACKENDS
 from portward.edge.runtime import Runtime
 
+REST = 60.0
+"""Seconds from the end of a server's last route to its deletion: more than a stream's tries to connect take."""
+_FORCED_MAINTENANCE = 1
+"""A bit of `srv_admin_state` (HAProxy's Management Guide, section 9.3, "show servers state")."""
 log = logging.getLogger(__name__)
 
 
@@ -28,11 +34,14 @@ class Running:
     name: str
     address: str
     port: int
+    resting: bool
 
 
 class Servers:
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, clock: Callable[[], float] = time.monotonic) -> None:
         self._runtime = runtime
+        self._clock = clock
+        self._rests_since: dict[str, float] = {}
 
     async def add_missing(self, wanted: Mapping[str, Server]) -> list[str]:
         """Add what is not there, and move what has a new address. Returns what that was. Raises `EdgeError`."""
@@ -47,32 +56,44 @@ class Servers:
                 host, _, port = server.address.rpartition(":")
                 await self._runtime.order(f"set server {name} addr {host.strip('[]')} port {port}")
                 mended.append(f"the address of {server.name}")
-            await self._runtime.order(f"set server {name} state ready")
+            if server.name not in there or there[server.name].resting:
+                await self._runtime.order(f"set server {name} state ready")
         return mended
 
     async def retire_surplus(self, wanted: Mapping[str, Server]) -> list[str]:
-        """Take away what no route needs any more. Returns what went."""
+        """Take away what no route needs any more. Returns what that was."""
         mended = []
         routes = {route_label(name) for name in wanted}
         for server in await self.running():
             if server.name in wanted:
+                self._rests_since.pop(server.name, None)
                 continue
             name = f"{server.backend}/{server.name}"
-            await self._runtime.order(f"set server {name} state maint")
+            if not server.resting:
+                await self._runtime.order(f"set server {name} state maint")
+                mended.append(f"the surplus server {server.name}")
             if route_label(server.name) not in routes:
                 await self._runtime.order(f"shutdown sessions server {name}")
-            answer = await self._runtime.ask(f"del server {name}")
-            if "deleted" in answer:
-                mended.append(f"the surplus server {server.name}")
-            else:
-                log.info("%s still has streams; it goes when they end (%s)", name, answer)
+            if self._clock() - self._rests_since.setdefault(server.name, self._clock()) > REST:
+                await self._delete(name)
         return mended
+
+    async def _delete(self, name: str) -> None:
+        answer = await self._runtime.ask(f"del server {name}")
+        if "deleted" in answer:
+            self._rests_since.pop(name.partition("/")[2], None)
+        else:
+            log.info("%s still has streams; it goes when they end (%s)", name, answer)
 
     async def running(self) -> list[Running]:
         """Every server of the generic backends."""
         lines = (await self._runtime.ask("show servers state")).splitlines()
         rows = [line.split() for line in lines if line and line[0].isdigit()]
-        return [Running(row[1], row[3], row[4], int(row[18])) for row in rows if len(row) > 18 and row[1] in BACKENDS]
+        return [
+            Running(row[1], row[3], row[4], int(row[18]), resting=int(row[6]) & _FORCED_MAINTENANCE != 0)
+            for row in rows
+            if len(row) > 18 and row[1] in BACKENDS
+        ]
 
 
 def route_label(server: str) -> str:
