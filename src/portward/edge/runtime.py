@@ -107,7 +107,7 @@ async def _converse(socket: Path, command: str) -> str:
                 await writer.wait_closed()
     except (OSError, TimeoutError) as error:
         raise EdgeError(
-            f"HAProxy does not answer on {socket}: {error or 'timeout'}",
+            f"HAProxy does not answer `{command.splitlines()[0][:80]}` on {socket}: {str(error) or 'timeout'}",
             way_out="`portward status` tells whether the edge runs",
         ) from error
 

@@ -55,7 +55,7 @@ def all_programs(config: Path, state: State) -> tuple[Program, ...]:
         ),
         Program(
             name="edge",
-            argv=(haproxy, "-W", "-S", master, "-f", str(state.haproxy_cfg)),
+            argv=(haproxy, "-W", "-q", "-S", master, "-f", str(state.haproxy_cfg)),
             needs=state.haproxy_cfg,
             grace=2.0,
         ),
