@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from websockets.sync.client import ClientConnection
-
 from tests.lives.gateway import Gateway
 from tests.lives.load import Load
 from tests.lives.places import short_directory
 from tests.lives.sockets import Echo, open_socket
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import Visitor
+from websockets.sync.client import ClientConnection
 
 
 class Busy:

@@ -9,7 +9,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from tests.lives.busy import Busy, busy_gateway

@@ -29,12 +29,16 @@ _PATIENCE = 15.0
 
 
 class Load:
-    """`failures` holds a line for each request that failed; `slowest` is the longest that one took, in seconds."""
+    """`failures` holds a line for each request that failed; `slowest` is the longest that one took, in seconds.
 
-    def __init__(self, gateway: "Gateway", host: str, *, cookie: str | None = None, path: str = "/load") -> None:
+    `wait`: until requests are answered, before the block begins.
+    """
+
+    def __init__(self, gateway: "Gateway", host: str, *, cookie: str | None = None, wait: bool = True) -> None:
         self._gateway, self._host = gateway, gateway.host(host)
-        self._request = _request(self._host, path, cookie)
+        self._request = _request(self._host, cookie)
         self._tls = gateway.tls()
+        self._wait = wait
         self._stop = Event()
         self._thread = Thread(target=lambda: asyncio.run(self._run()))
         self._began = time.monotonic()
@@ -44,7 +48,8 @@ class Load:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.wait_for_progress()
+        if self._wait:
+            self.wait_for_progress()
         return self
 
     def __exit__(
@@ -107,8 +112,8 @@ class Load:
         return "connection: close" not in head
 
 
-def _request(host: str, path: str, cookie: str | None) -> bytes:
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}"]
+def _request(host: str, cookie: str | None) -> bytes:
+    lines = ["GET /load HTTP/1.1", f"Host: {host}"]
     if cookie:
         lines.append(f"Cookie: {COOKIE}={cookie}")
     return "\r\n".join([*lines, "", ""]).encode()

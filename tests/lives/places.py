@@ -10,7 +10,7 @@ from pathlib import Path
 @contextmanager
 def short_directory() -> Iterator[Path]:
     """A temporary directory whose path leaves room for the names of Unix sockets."""
-    path = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))  # noqa: S108 - mkdtemp makes it ours alone
+    path = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
     try:
         yield path
     finally:
