@@ -1,14 +1,12 @@
 """Portward itself, started as `portward up` starts it, with every gate on and full maps."""
 
 import asyncio
-import json
 import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from bench.processes import has_ended, running
@@ -31,6 +29,8 @@ def start(stage: Stage) -> Iterator[Running]:
     port = free_port()
     config = place / "portward.toml"
     config.write_text(_config(stage, port))
+    (place / "bans.txt").write_text("\n".join(map(str, banned_addresses(ADDRESSES))))
+    (place / "countries.txt").write_text("\n".join(map(str, foreign_networks(NETWORKS))))
     command = [sys.executable, "-m", "portward.supervisor", "--config", str(config), "--state", str(state.directory)]
     with running(command, core=stage.cores.product, log=place / "output") as supervisor:
         authority = state.authority / "root.crt"
@@ -42,7 +42,6 @@ def start(stage: Stage) -> Iterator[Running]:
 
 def _config(stage: Stage, port: int) -> str:
     # Limits are counted and compared as ever, and only set so high that the load generator does not reach them.
-    networks = json.dumps([*chain(banned_addresses(ADDRESSES), foreign_networks(NETWORKS))])
     return f"""\
 domain = "portward.localhost"
 [listen]
@@ -59,7 +58,7 @@ session-requests = 10_000_000
 upstream = "http://127.0.0.1:{stage.upstream_port}"
 access = "members"
 [defence]
-deny = {networks}
+deny-files = ["bans.txt", "countries.txt"]
 """
 
 

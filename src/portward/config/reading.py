@@ -18,6 +18,7 @@ from portward.config.addresses import is_own
 from portward.config.checks import Surroundings, check
 from portward.config.findings import Finding, findings_of, in_order, spell_key
 from portward.config.lines import KeyPath, line_of, lines
+from portward.config.networks import NoNetwork, networks_of
 from portward.config.settings import Settings
 from portward.config.starter import STARTER
 from portward.errors import ConfigError, Mistake
@@ -69,7 +70,7 @@ def parse(text: str, file: Path, environ: Mapping[str, str] = os.environ, *, sta
     except ValidationError as error:
         found = [*findings_of(error), *_checked_rest(data, error, directory, around)]
         raise ConfigError(_mistakes(found, text, file, environ)) from None
-    found = [*check(settings, around), *_authorities(settings)]
+    found = [*check(settings, around), *_authorities(settings), *_lists(settings)]
     if found:
         raise ConfigError(_mistakes(found, text, file, environ))
     return settings
@@ -108,6 +109,7 @@ def _checked_rest(
         settings = Settings.model_validate(rest, context={"directory": directory})
         yield from check(settings, around)
         yield from _authorities(settings)
+        yield from _lists(settings)
 
 
 def _readable_part(data: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
@@ -132,6 +134,23 @@ def _authorities(settings: Settings) -> Iterator[Finding]:
                 "a PEM file with the certificate of the authority that signed the upstream's",
                 "name that file, or write true to trust the system's authorities",
             )
+
+
+def _lists(settings: Settings) -> Iterator[Finding]:
+    for number, name in enumerate(settings.defence.deny_files):
+        if problem := _problem_of_list(Path(name)):
+            expected = "a file with a network on each line, such as 192.0.2.0/24 or 2001:db8::/32"
+            yield Finding(("defence", "deny-files", number), f"{name}: {problem}", expected)
+
+
+def _problem_of_list(file: Path) -> str:
+    try:
+        networks_of(file)
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    except NoNetwork as error:
+        return str(error)
+    return ""
 
 
 def _problem_of_authority(file: Path) -> str:

@@ -23,6 +23,7 @@ from portward.config.values import (
     Flag,
     Host,
     ListenAddress,
+    ListFile,
     Network,
     PathPrefix,
     Port,
@@ -131,6 +132,8 @@ class Defence(Section):
     """Networks that no list and no limit of gate 2 shuts out. They still have to log in."""
     deny: tuple[Network, ...] = ()
     """Networks whose connections are dropped before TLS."""
+    deny_files: tuple[ListFile, ...] = ()
+    """Files with more of them, one a line; HAProxy reads them, so they may be long."""
 
 
 class Log(Section):

@@ -72,8 +72,19 @@ def _authority(value: Any, info: ValidationInfo) -> bool | str:
         return value
     if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no way to check a certificate", expected="true, false, or the path of a CA file")
+    return _beside(value, info)
+
+
+def _list_file(value: Any, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise Misspelt("is no path", expected="the path of a file with a network on each line")
+    return _beside(value, info)
+
+
+def _beside(path: str, info: ValidationInfo) -> str:
+    """A path as portward.toml means it: relative to the file itself."""
     context: Mapping[str, Path] = info.context or {}
-    return str(context.get("directory", Path()) / value)
+    return str(context.get("directory", Path()) / path)
 
 
 def _text(**schema: Any) -> WithJsonSchema:
@@ -130,6 +141,8 @@ Authority = Annotated[
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "minLength": 1}]}),
 ]
 """`true`, `false`, or a CA file, whose path is relative to portward.toml."""
+ListFile = Annotated[str, BeforeValidator(_list_file), _text(examples=["drop.txt", "/etc/portward/deny.txt"])]
+"""A file of networks; its path is relative to portward.toml."""
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

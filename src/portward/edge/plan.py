@@ -9,7 +9,7 @@ What the fields of a route's line mean is said in haproxy.cfg.j2, where they are
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -55,10 +55,18 @@ class Plan:
         )
 
 
-def plan(settings: Settings, state: State, engine: Engine, *, addresses: Mapping[str, str]) -> Plan:
+def plan(
+    settings: Settings,
+    state: State,
+    engine: Engine,
+    *,
+    addresses: Mapping[str, str],
+    deny_lists: Sequence[bytes] = (),
+) -> Plan:
     """Decide everything that does not depend on who is logged in.
 
     `addresses` resolves upstream host names; a name that is missing there gets no server, and its visitors a 503 page.
+    `deny_lists` are the contents of `defence.deny-files`, a network a line.
     """
     by_host: dict[str, list[Route]] = {settings.portal_host: []}
     for route in settings.routes:
@@ -66,7 +74,7 @@ def plan(settings: Settings, state: State, engine: Engine, *, addresses: Mapping
     servers = {s.name: s for route in settings.routes if (s := _server(route, state, addresses))}
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
     return Plan(
-        skeleton=render(settings, state, engine),
+        skeleton=render(settings, state, engine, deny_lists),
         servers=servers,
         routes=routes,
         access=settings.routes,

@@ -54,11 +54,12 @@ def crt_list(state: State) -> Path:
     return state.edge / "crt-list"
 
 
-def render(settings: Settings, state: State, engine: Engine) -> Skeleton:
+def render(settings: Settings, state: State, engine: Engine, deny_lists: Sequence[bytes] = ()) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files."""
-    files = _files(settings)
+    lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
+    files = _files(settings) | lists
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
-    text = template.render(_context(settings, state, engine))
+    text = template.render(_context(settings, state, engine) | {"deny_lists": list(lists)})
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content + b"\0")

@@ -14,13 +14,14 @@ from datetime import datetime
 from pathlib import Path
 
 from portward.config import Settings
+from portward.config.networks import NoNetwork, networks_of
 from portward.config.reading import parse, text_of
 from portward.edge.engine import Engine
 from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
 from portward.edge.publisher import How, Publisher
 from portward.edge.resolve import resolve
-from portward.errors import ConfigError, PortwardError
+from portward.errors import ConfigError, Invalid, PortwardError
 from portward.facts import ConfigApplied, ConfigRejected, EdgeMended
 from portward.host import files
 from portward.host.notify import notify
@@ -163,7 +164,8 @@ class Configuration:
 
     async def _plan(self, settings: Settings) -> InForce:
         addresses = await resolve(names_to_resolve(settings))
-        wanted = plan(settings, self._state, self._engine, addresses=addresses)
+        lists = await asyncio.to_thread(_deny_lists, settings)
+        wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists)
         certificates = await asyncio.to_thread(self._certificates, wanted.hosts)
         return InForce(settings, wanted, addresses, certificates)
 
@@ -189,6 +191,14 @@ class Configuration:
         log.error("portward.toml is not used, the last good one is: %s", error)
         self.rejected = Outcome(self._clock(), error=error)
         return self._read(text_of(self._state.last_good))
+
+
+def _deny_lists(settings: Settings) -> list[bytes]:
+    """Raises `Invalid` for a list that became unusable since it was checked."""
+    try:
+        return [networks_of(Path(name)) for name in settings.defence.deny_files]
+    except (OSError, NoNetwork) as error:
+        raise Invalid(f"a file of `defence.deny-files` can't be used: {error}") from error
 
 
 def _difference(before: Settings | None, after: Settings) -> str:
