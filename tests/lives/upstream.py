@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer_any(self) -> None:
         try:
             self._take()
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, ValueError, OverflowError):  # the other side left, or sent nonsense
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = _answer_any  # noqa: N815
