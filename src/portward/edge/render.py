@@ -28,7 +28,10 @@ COOKIE = "__Host-portward"
 """The one cookie that Portward sets, host-only by its prefix (RFC 6265bis section 4.1.3.2)."""
 BACKENDS = ("services", "services-gzip", "services-strip", "services-strip-gzip")
 _MAPS = ("routes", "sessions", "accounts", "grants", "streams", "allow", "deny")
-_ERRORS = {"service": ("upstream_failed", "upstream_down", "upstream_slow"), "portal": ("portal_down",)}
+_ERRORS = {
+    "service": {502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
+    "portal": dict.fromkeys((502, 503, 504), "portal_down"),
+}
 _PLACE = "@FINGERPRINT@"
 
 
@@ -150,11 +153,11 @@ def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
     return {"name": rule.name, "status": rule.status, "headers": headers, "step": step}
 
 
-def _http_errors(rules: Sequence[str], pages: Path) -> str:
+def _http_errors(rules: Mapping[int, str], pages: Path) -> str:
     return "".join(
-        f'  http-error status {RULES[name].status} content-type "text/html; charset=utf-8" '
+        f'  http-error status {status} content-type "text/html; charset=utf-8" '
         f"lf-file {pages}/{name}.html hdr Cache-Control no-store hdr Retry-After 5\n"
-        for name in rules
+        for status, name in rules.items()
     )
 
 
