@@ -203,6 +203,7 @@ ANSWERED_BY_RULE = (
 )
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
 
+_UPSTREAMS_FAULT = ("upstream_failed", "upstream_down", "upstream_slow")
 _BY_STATUS = {400: "malformed", 408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"}
 
 
@@ -212,9 +213,10 @@ def rule_of_line(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
         return _tls_rule(line, hosts)
     if line.get("why"):
         return str(line["why"])
-    if line.get("status") == 503 and line.get("backend") == "portal":
-        return "portal_down"
-    return None if str(line.get("state", "-")).startswith("-") else _BY_STATUS.get(line.get("status", 0))
+    if str(line.get("state", "-")).startswith("-"):
+        return None
+    rule = _BY_STATUS.get(line.get("status", 0))
+    return "portal_down" if rule in _UPSTREAMS_FAULT and line.get("backend") == "portal" else rule
 
 
 def _tls_rule(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
