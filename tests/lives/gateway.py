@@ -43,11 +43,12 @@ class Gateway:
 
     def __init__(self, directory: Path, services: Mapping[str, Any], **tables: Any) -> None:
         self.directory = directory
+        self.domain = tables.pop("domain", DOMAIN)
         self.https_port, self.http_port = free_ports(2)
         self.config, self.state = directory / "portward.toml", directory / "state"
         addresses = {"https": [f"127.0.0.1:{self.https_port}"], "http": [f"127.0.0.1:{self.http_port}"]}
         self._document: dict[str, Any] = {
-            "domain": DOMAIN,
+            "domain": self.domain,
             "listen": addresses | tables.pop("listen", {}),
             "limits": _PLENTY | tables.pop("limits", {}),
             **{name.replace("_", "-"): table for name, table in tables.items()},
@@ -130,7 +131,7 @@ class Gateway:
         return [json.loads(line) for line in State(self.state).access_log.read_text().splitlines()]
 
     def host(self, name: str) -> str:
-        return name if "." in name else f"{name}.{DOMAIN}"
+        return name if "." in name else f"{name}.{self.domain}"
 
     def url(self, host: str, path: str = "/", *, scheme: str = "https") -> str:
         port = self.https_port if scheme == "https" else self.http_port

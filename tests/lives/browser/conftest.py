@@ -45,6 +45,7 @@ def harbour() -> Iterator[Gateway]:
         }
         with Gateway(directory, services) as running:
             running.enrol_owner().close()
+            running.cli("group", "add", "staff")
             yield running
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pyotp
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
-from tests.lives.gateway import DOMAIN, Gateway
+from tests.lives.gateway import Gateway
 from tests.lives.visitor import COOKIE, PASSWORD
 
 _ANSWERED = "Failed to load resource"
@@ -125,4 +125,4 @@ class Person:
         return next((cookie for cookie in found if cookie["name"] == COOKIE), None)
 
     def saw_only_the_gateway(self) -> bool:
-        return all(host.endswith(f".{DOMAIN}") for host in self.hosts if host)
+        return all(host.endswith(f".{self.gateway.domain}") for host in self.hosts if host)
