@@ -92,10 +92,11 @@ class Credentials:
         return codes
 
     async def drop_totp(self, account: str, *, by: str) -> bool:
-        """Turn TOTP off and forget the recovery codes. False when it was off."""
+        """Turn TOTP off and forget the recovery codes; no session counts as stepped up then. False when it was off."""
         await self._get(account)
         if not await self._store.credentials.drop_totp(account):
             return False
+        await self._sessions.fall(account)
         await self._changes.note(account, "totp", by=by, detail="off")
         return True
 

@@ -87,6 +87,15 @@ class Sessions:
             raise NotFound("session", session.id, way_out="log in again")
         return token, replace(session, second_factor_at=now)
 
+    async def fall(self, account: str) -> None:
+        """The account has no second factor any more, so none of its sessions counts as having shown one.
+
+        What was entered with it is left, and has to be entered anew. Raises `EdgeError` as `end` does.
+        """
+        parts = await self._store.sessions.fall(account)
+        if parts:
+            await self._gatekeeper.expel([part.key for part in parts], sorted({part.session_id for part in parts}))
+
     async def hand_over(self, session: Session, host: str, to: str, nonce: str) -> str | None:
         """A code for `enter` (30 s, one use), or None when no route of `host` is open to the session's account.
 

@@ -53,10 +53,19 @@ async def in_use(connection: AsyncConnection, owners: Sequence[str] | None) -> S
     return [(account, host) for account, host in await connection.execute(query)]
 
 
+async def fall(connection: AsyncConnection, account: str) -> Sequence[HostSession]:
+    """Forget an account's that were entered with a second factor."""
+    return await _forget(connection, account, host_sessions.c.second_factor_at.is_not(None))
+
+
 async def leave(connection: AsyncConnection, account: str, host: str) -> Sequence[HostSession]:
     """Forget an account's at one host."""
+    return await _forget(connection, account, host_sessions.c.host == host)
+
+
+async def _forget(connection: AsyncConnection, account: str, condition: ColumnElement[bool]) -> Sequence[HostSession]:
     mine = select(sessions.c.id).where(sessions.c.account == account)
-    which = and_(host_sessions.c.host == host, host_sessions.c.session_id.in_(mine))
+    which = and_(condition, host_sessions.c.session_id.in_(mine))
     rows = await connection.execute(delete(host_sessions).where(which).returning(*host_sessions.c))
     return [HostSession(**row._mapping) for row in rows]
 

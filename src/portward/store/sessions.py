@@ -70,6 +70,13 @@ class Sessions:
             result = await connection.execute(change.values(token_hash=token_hash, second_factor_at=second_factor_at))
             return result.rowcount == 1
 
+    async def fall(self, account: str) -> Sequence[HostSession]:
+        """Forget that sessions of an account have shown a second factor; what they entered with it is returned."""
+        async with self._database.write() as connection:
+            risen = update(sessions).where(sessions.c.account == account)
+            await connection.execute(risen.values(second_factor_at=None))
+            return await hosts.fall(connection, account)
+
     async def touch(self, ids: Sequence[str], now: datetime, policy: SessionPolicy) -> Sequence[str]:
         """Note the use of these sessions, as far as they live. Returns those of which the edge must hear."""
         renewed: list[str] = []

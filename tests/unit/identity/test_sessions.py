@@ -175,6 +175,21 @@ async def test_a_host_token_from_before_the_second_factor_does_not_gain_it(world
 
 
 @lived
+async def test_without_a_second_factor_no_session_has_shown_one(world: World) -> None:
+    await world.person("ann")
+    _, session = await world.login("ann")
+    await world.visit(session, HELLO)
+    await world.totp("ann")
+    _, risen = await world.identity.sessions.rise(session)
+    token = await world.visit(risen, VAULT)
+    await world.identity.credentials.drop_totp("ann", by="cli")
+    (left,) = await world.identity.sessions.list("ann")
+    assert left.second_factor_at is None
+    assert host_key(token, VAULT) not in {part.key for part in await world.identity.sessions.edge_sessions()}
+    assert [part.host for part in await world.identity.sessions.hosts_of(session.id)] == [HELLO]
+
+
+@lived
 async def test_rising_in_a_session_that_has_ended_fails(world: World) -> None:
     await world.person("ann")
     _, session = await world.login("ann")
