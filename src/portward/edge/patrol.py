@@ -37,7 +37,7 @@ class Patrol:
         self._seen = counts
         return facts
 
-    async def active_sessions(self, within_seconds: int) -> set[str]:
+    async def active_sessions(self, within_seconds: float) -> set[str]:
         """Ids of sessions that made a request within this time (up to ten minutes)."""
         rows = await self._runtime.ask("show table sessions")
         entries = re.findall(r"key=(\S+) use=\d+ exp=(\d+)", rows)

@@ -2,8 +2,9 @@
 
     await Streams(runtime, map_file(state, "streams")).cut(lambda stream: stream.session_id == "s3ss10n")
 
-Such a stream passes the gates once, when it opens. The edge notes its session in streams.map, so that a logout or a
-change of access can cut it.
+Such a stream passes the gates once, when it opens. The edge notes its session in streams.map under the number that the
+worker gave the stream, so that a logout or a change of access can cut it, and no other stream of the same connection:
+a load balancer may carry many visitors over one.
 """
 
 import re
@@ -13,15 +14,15 @@ from pathlib import Path
 
 from portward.edge.runtime import Runtime
 
-_ROW = re.compile(r"^(0x[0-9a-f]+): .*?src=(\S+) .*?be=(\S+) srv=(\S+)")
+_HEAD = re.compile(r"^(0x[0-9a-f]+): \[[^\]]*\] id=(\d+) ", re.MULTILINE)
+_SERVER = re.compile(r"^\s+server=(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """`session_id` is `-` for a stream that nobody is logged in on."""
+    """`pointer` is how HAProxy wants it named; `session_id` is `-` for a stream that nobody is logged in on."""
 
-    id: str
-    source: str
+    pointer: str
     server: str
     session_id: str
 
@@ -34,25 +35,34 @@ class Streams:
     async def cut(self, doomed: Callable[[Stream], bool]) -> int:
         """Cut every noted stream that `doomed` picks, in the current worker and those that drain. Returns how many."""
         count = 0
-        for pid, rows in await self._runtime.ask_everywhere("show sess"):
-            owners = _owners(await self._runtime.ask_worker(pid, f"show map {self._path}"))
-            for stream in filter(doomed, _streams(rows, owners)):
-                await self._runtime.ask_worker(pid, f"shutdown session {stream.id}")
+        for pid, dump in await self._runtime.ask_everywhere(f"show map {self._path}"):
+            if not (owners := _owners(dump)):
+                continue
+            for stream in filter(doomed, _streams(await self._runtime.ask_worker(pid, "show sess all"), owners)):
+                await self._runtime.ask_worker(pid, f"shutdown session {stream.pointer}")
                 count += 1
         return count
 
     async def forget_closed(self) -> None:
-        """Take entries out of streams.map whose connection is gone."""
-        owners = _owners(await self._runtime.ask(f"show map {self._path}"))
-        alive = {match[2] for row in (await self._runtime.ask("show sess")).splitlines() if (match := _ROW.match(row))}
-        await self._runtime.order_all([f"del map {self._path} {source}" for source in owners if source not in alive])
+        """Take entries out of streams.map whose stream is gone."""
+        if owners := _owners(await self._runtime.ask(f"show map {self._path}")):
+            alive = {number for _, number in _HEAD.findall(await self._runtime.ask("show sess all"))}
+            await self._runtime.order_all(
+                [f"del map {self._path} {number}" for number in owners if number not in alive]
+            )
 
 
-def _streams(rows: str, owners: dict[str, str]) -> list[Stream]:
-    matches = (match for row in rows.splitlines() if (match := _ROW.match(row)))
-    return [Stream(m[1], m[2], m[4], owners[m[2]]) for m in matches if m[2] in owners]
+def _streams(dump: str, owners: dict[str, str]) -> list[Stream]:
+    heads = list(_HEAD.finditer(dump))
+    ends = [head.start() for head in heads[1:]] + [len(dump)]
+    return [
+        Stream(head[1], server[1] if (server := _SERVER.search(dump, head.end(), end)) else "", owners[head[2]])
+        for head, end in zip(heads, ends, strict=True)
+        if head[2] in owners
+    ]
 
 
 def _owners(dump: str) -> dict[str, str]:
+    """Session ids by the number of their stream."""
     parts = (line.split(" ", 2) for line in dump.splitlines() if line.startswith("0x"))
     return {part[1]: part[2] for part in parts if len(part) == 3}

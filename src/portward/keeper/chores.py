@@ -22,20 +22,26 @@ from portward.keeper.configuration import Configuration
 from portward.watch.journal import Journal
 
 log = logging.getLogger(__name__)
-_ACTIVITY_SECONDS = 60
+_ACTIVITY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Chore:
+    """Something to `do` every so many seconds; `pause` is asked before each turn."""
+
     name: str
-    seconds: float
+    pause: Callable[[], float]
     do: Callable[[], Awaitable[None]]
+
+
+def every(seconds: float) -> Callable[[], float]:
+    return lambda: seconds
 
 
 async def repeat(chore: Chore) -> None:
     """Do a chore again and again, until cancelled."""
     while True:
-        await asyncio.sleep(chore.seconds)
+        await asyncio.sleep(chore.pause())
         try:
             await chore.do()
         except PortwardError as error:
@@ -58,12 +64,12 @@ class Chores:
 
     def all(self) -> list[Chore]:
         return [
-            Chore("counting refused connections", 5, self.count_refused),
-            Chore("counting lost log lines", 5, self.count_dropped),
-            Chore("following active sessions", _ACTIVITY_SECONDS / 2, self.follow_activity),
-            Chore("mending the edge", 30, self.mend),
-            Chore("forgetting closed streams", 30, self._streams.forget_closed),
-            Chore("forgetting what is over", 60, self.tidy),
+            Chore("counting refused connections", every(5), self.count_refused),
+            Chore("counting lost log lines", every(5), self.count_dropped),
+            Chore("following active sessions", self._activity_seconds, self.follow_activity),
+            Chore("mending the edge", every(30), self.mend),
+            Chore("forgetting closed streams", every(30), self._streams.forget_closed),
+            Chore("forgetting what is over", every(60), self.tidy),
         ]
 
     async def count_refused(self) -> None:
@@ -80,9 +86,13 @@ class Chores:
         self.dropped = now
 
     async def follow_activity(self) -> None:
-        ids = await self._patrol.active_sessions(_ACTIVITY_SECONDS)
+        ids = await self._patrol.active_sessions(within_seconds=2 * self._activity_seconds())
         if ids:
             await self._identity.sessions.touch(sorted(ids), self._clock())
+
+    def _activity_seconds(self) -> float:
+        """Often enough that a session in use is seen, and renewed, several times before it would end as idle."""
+        return min(_ACTIVITY_SECONDS, self._configuration.settings.sessions.idle.total_seconds() / 8)
 
     async def mend(self) -> None:
         await self._configuration.mend()
