@@ -37,8 +37,9 @@ class Busy:
     def load(self) -> Load:
         return Load(self.gateway, "wiki", cookie=self.ann.cookie("wiki"))
 
-    def socket(self, visitor: Visitor | None = None, host: str = "chat") -> ClientConnection:
-        return open_socket(self.gateway, visitor or self.ann, host)
+    def socket(self, visitor: Visitor | None = None, host: str = "chat", **more: Any) -> ClientConnection:
+        """An open WebSocket of ann, or of a visitor."""
+        return open_socket(self.gateway, visitor or self.ann, host, **more)
 
     def member(self, name: str, *hosts: str, **details: Any) -> Visitor:
         """Somebody new, who has been to these hosts. Close it."""

@@ -170,6 +170,10 @@ class Gateway:
         with self.admin() as admin:
             return dict(admin.get("/status"))
 
+    def sessions(self, account: str) -> list[dict[str, Any]]:
+        with self.admin() as admin:
+            return list(admin.get("/sessions", account=account)["sessions"])
+
     def admin(self) -> AbstractContextManager[Keeper]:
         """A conversation over the admin socket: `with gateway.admin() as admin: admin.get("/status")`."""
         return keeper(self.state)

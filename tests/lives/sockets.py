@@ -6,10 +6,11 @@ with Echo() as echo, open_socket(gateway, ann, "chat") as socket:
 
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tests.lives.visitor import COOKIE, Visitor
 from tests.lives.waiting import PATIENCE
@@ -44,10 +45,12 @@ class Echo:
         return f"http://127.0.0.1:{self.port}"
 
 
-def open_socket(gateway: "Gateway", visitor: Visitor, host: str, path: str = "/") -> ClientConnection:
+def open_socket(
+    gateway: "Gateway", visitor: Visitor, host: str, path: str = "/", headers: Mapping[str, str] | None = None
+) -> ClientConnection:
     """A WebSocket with the visitor's cookie of that host."""
     name, cookie = gateway.host(host), visitor.cookie(host)
-    options: dict[str, Any] = {"additional_headers": {"Cookie": f"{COOKIE}={cookie}"}} if cookie else {}
+    ours = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
     return connect(
         f"wss://{name}:{gateway.https_port}{path}",
         sock=socket.create_connection(("127.0.0.1", gateway.https_port), PATIENCE),
@@ -56,7 +59,7 @@ def open_socket(gateway: "Gateway", visitor: Visitor, host: str, path: str = "/"
         compression=None,
         ping_interval=None,
         proxy=None,
-        **options,
+        additional_headers={**ours, **(headers or {})},
     )
 
 
