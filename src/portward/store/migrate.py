@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portward.errors import StoreError
+from portward.store.apart import upgrade_apart
 from portward.store.database import plainly
 from portward.store.schema import MIGRATIONS, head, version_of
 
@@ -27,7 +28,7 @@ async def migrate(path: Path) -> bool:
     """Make the file (0600) or bring it up to date. False when it was. Raises `StoreError`."""
     if await asyncio.to_thread(version_of, path) == head():
         return False
-    return await asyncio.to_thread(migrate_with, path, upgrade)
+    return await asyncio.to_thread(migrate_with, path, upgrade_apart)
 
 
 def migrate_with(path: Path, steps: Upgrade) -> bool:
@@ -44,7 +45,7 @@ def migrate_with(path: Path, steps: Upgrade) -> bool:
 
 
 def upgrade(path: Path) -> None:
-    """Run every step that this file lacks. Alembic is imported here: a store that is up to date does without."""
+    """Run every step that this file lacks. Alembic is imported here alone."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
