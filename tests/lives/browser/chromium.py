@@ -1,10 +1,10 @@
 """Chromium without a window, in a home of its own that trusts the gateway's authority and reaches nobody else.
 
-with Chromium(directory, gateway) as chromium:
+with sync_playwright() as playwright, Chromium(playwright, directory, gateway) as chromium:
     with chromium.person() as ann:
-        ann.page.goto(gateway.url("wiki"))
+        ann.open("wiki")
 
-Every person has an empty browser context; what the pages complain about, and whom they ask, is noted.
+Every person has an empty browser context, and an address of their own where the gateway believes X-Forwarded-For.
 """
 
 import json
@@ -13,11 +13,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright
 from tests.lives.browser.person import Person
 from tests.lives.gateway import Gateway
 
@@ -29,34 +30,31 @@ _LANGUAGE = "en-GB"
 
 
 class Chromium:
-    def __init__(self, directory: Path, gateway: Gateway) -> None:
-        self._directory, self._gateway = directory, gateway
-        self._playwright: Playwright | None = None
+    def __init__(self, playwright: Playwright, directory: Path, gateway: Gateway) -> None:
+        self._playwright, self._directory, self._gateway = playwright, directory, gateway
+        self._addresses = (f"198.51.100.{number}" for number in count(1))
 
     def __enter__(self) -> Self:
         _trust(self._directory, self._gateway.root)
-        self._playwright = sync_playwright().start()
         self._browser: Browser = self._playwright.chromium.launch(**self._options)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._playwright
         self._browser.close()
-        self._playwright.stop()
 
     @contextmanager
-    def person(self, **options: Any) -> Iterator[Person]:
+    def person(self, address: str = "", **options: Any) -> Iterator[Person]:
         """Somebody with an empty browser; options as Playwright's `new_context` takes them."""
-        context = self._browser.new_context(locale=_LANGUAGE, **options)
+        headers = {"X-Forwarded-For": address or next(self._addresses)}
+        context = self._browser.new_context(locale=_LANGUAGE, extra_http_headers=headers, **options)
         with _closing(context):
             yield Person(context, self._gateway)
 
     @contextmanager
     def person_without_cookies(self) -> Iterator[Person]:
         """Somebody whose browser keeps no cookie of anybody."""
-        assert self._playwright
         profile = self._directory / "no-cookies"
         (profile / "Default").mkdir(parents=True)
         blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 from tests.lives.browser.chromium import Chromium
 from tests.lives.browser.person import Person
 from tests.lives.browser.site import Site
 from tests.lives.conftest import short_directory
 from tests.lives.gateway import Gateway
+
+BELIEVED = {"forwarded-for": ["127.0.0.0/8"]}
+"""So that one person's wrong passwords make no other wait."""
 
 
 class MakeAccount:
@@ -43,15 +47,21 @@ def harbour() -> Iterator[Gateway]:
             "vault": {"upstream": url, "second-factor": True},
             "open": {"upstream": url, "access": "public"},
         }
-        with Gateway(directory, services) as running:
+        with Gateway(directory, services, proxies=BELIEVED) as running:
             running.enrol_owner().close()
             running.cli("group", "add", "staff")
             yield running
 
 
 @pytest.fixture(scope="package")
-def chromium(harbour: Gateway) -> Iterator[Chromium]:
-    with short_directory() as directory, Chromium(directory, harbour) as running:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright, harbour: Gateway) -> Iterator[Chromium]:
+    with short_directory() as directory, Chromium(playwright, directory, harbour) as running:
         yield running
 
 

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
 from tests.lives.browser.chromium import Chromium
+from tests.lives.browser.conftest import BELIEVED
 from tests.lives.browser.person import Authenticator, Person
 from tests.lives.conftest import short_directory
 from tests.lives.gateway import Gateway
@@ -105,8 +107,7 @@ class Studio:
 
     @contextmanager
     def _visitor(self, address: str = "203.0.113.42", **options: Any) -> Iterator[Person]:
-        headers = {"X-Forwarded-For": address}
-        with self._chromium.person(extra_http_headers=headers, reduced_motion="reduce", **options) as person:
+        with self._chromium.person(address, reduced_motion="reduce", **options) as person:
             yield person
 
     def _save(self, person: Person, name: str, *, full_page: bool = False) -> None:
@@ -116,12 +117,12 @@ class Studio:
 
 def take(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    trusted = {"forwarded-for": ["127.0.0.0/8"]}
     with (
         short_directory() as place,
         short_directory() as home,
-        Gateway(place, SERVICES, domain="example.com", proxies=trusted) as gateway,
-        Chromium(home, gateway) as chromium,
+        Gateway(place, SERVICES, domain="example.com", proxies=BELIEVED) as gateway,
+        sync_playwright() as playwright,
+        Chromium(playwright, home, gateway) as chromium,
     ):
         Studio(gateway, chromium, directory).take_all()
 

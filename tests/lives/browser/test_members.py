@@ -71,6 +71,24 @@ def test_a_service_asks_for_the_second_factor_and_leads_back(
     person.arrives("vault", "/gold?bar=1")
 
 
+def test_a_session_steps_up_when_a_service_asks_for_it(
+    chromium: Chromium, person: Person, account: MakeAccount
+) -> None:
+    name = account()
+    with chromium.person() as elsewhere:
+        elsewhere.log_in(name)
+        person.log_in(name)
+        person.click("Turn on the authenticator app")
+        app, _ = person.turn_on_totp()
+        elsewhere.open("vault", "/gold?bar=2#part-two")
+        elsewhere.stands_on("auth", "/step-up")
+        elsewhere.sees("vault.gate.test asks for a fresh code")
+        before = elsewhere.cookie("auth")["value"]
+        elsewhere.enter_code(app.code())
+        elsewhere.arrives("vault", "/gold?bar=2#part-two")
+        assert elsewhere.cookie("auth")["value"] != before
+
+
 def test_a_recovery_code_lets_in_once(
     person: Person, account: MakeAccount, prepared: tuple[Authenticator, list[str]]
 ) -> None:
