@@ -2,8 +2,8 @@
 
     python -m portward.watch.recorder /var/lib/portward
 
-HAProxy's ring connects to STATE/run/access.sock and sends lines that end with a newline. Nothing is done per line:
-bytes are read in large pieces, cut at the last newline, and written. After each round the recorder sleeps for a
+HAProxy's ring connects to STATE/run/access.sock and sends lines that end with a newline. Nothing is done per line, as
+long as all are JSON: bytes are read in large pieces, cut at the last newline, and written. After each round the recorder sleeps for a
 moment that depends on how much had come, so that it wakes up rarely, and never lets the socket run full for long
 (the ring itself holds far more). An idle recorder does not wake up at all.
 
@@ -11,6 +11,7 @@ Settings are read from STATE/edge/recorder.json, again when it changes (see rete
 sent is read to its end.
 """
 
+import json
 import os
 import select
 import signal
@@ -70,11 +71,28 @@ class Sender:
         filled = self._kept + received
         end = self._bytes.rfind(b"\n", self._kept, filled) + 1
         if end:
-            log.append(self._buffer[:end])
+            log.append(self._buffer[:end] if self._all_json(end) else memoryview(as_json(bytes(self._buffer[:end]))))
             self._buffer[: filled - end] = self._buffer[end:filled]
             filled -= end
         self._kept = filled
         return received if received and filled < _BUFFER_BYTES else None
+
+    def _all_json(self, end: int) -> bool:
+        return self._bytes.count(b"\n", 0, end) == self._bytes.count(b"}\n", 0, end)
+
+
+def as_json(lines: bytes) -> bytes:
+    """The same lines; those that are no JSON are wrapped in it.
+
+    HAProxy tells of itself in plain words ("3 events dropped"), and cuts off a line that is longer than it permits.
+    """
+    return b"".join(line if line.endswith(b"}\n") else _wrapped(line) for line in lines.splitlines(keepends=True))
+
+
+def _wrapped(line: bytes) -> bytes:
+    return (
+        json.dumps({"time": round(time.time(), 3), "message": line.decode(errors="replace").strip()}).encode() + b"\n"
+    )
 
 
 class Recorder:

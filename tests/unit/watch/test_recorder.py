@@ -13,7 +13,7 @@ import pytest
 
 from portward.host.paths import State
 from portward.host.processes import find_program
-from portward.watch.recorder import next_pause
+from portward.watch.recorder import as_json, next_pause
 from portward.watch.retention import Retention
 
 LINE = b'{"t":"2026-01-31T23:59:59.123Z","host":"hello.example.com","path":"/","status":200}\n'
@@ -214,3 +214,11 @@ class TestHaproxy:
         recording.start()
         wanted = ["/first", *(f"/{number}" for number in range(100))]
         recording.wait_until(lambda: self.paths(recording) == wanted, seconds=20)
+
+
+def test_lines_of_haproxys_own_and_lines_cut_off_are_wrapped_in_json() -> None:
+    ours, cut = b'{"status":200}\n', b'{"status":200,"path":"/aaa\n'
+    lines = as_json(ours + b"3 events dropped\n" + cut + ours).splitlines()
+    assert lines[0] == lines[3] == ours.strip()
+    assert json.loads(lines[1])["message"] == "3 events dropped"
+    assert json.loads(lines[2])["message"] == cut.decode().strip()
