@@ -170,6 +170,23 @@ class Gateway:
         with self.admin() as admin:
             return dict(admin.get("/status"))
 
+    def runtime(self, command: str) -> str:
+        """Tell HAProxy's current worker something behind the keeper's back. Returns the answer."""
+        with socket.socket(socket.AF_UNIX) as worker:
+            worker.connect(str(State(self.state).edge_socket))
+            worker.sendall(command.encode() + b"\n")
+            worker.shutdown(socket.SHUT_WR)
+            with worker.makefile() as answer:
+                return answer.read().strip()
+
+    def map(self, name: str) -> dict[str, str]:
+        """A map as it stands in the worker's memory."""
+        rows = (row.split(" ", 2) for row in self.runtime(f"show map {self.map_file(name)}").splitlines())
+        return {row[1]: row[2] for row in rows if len(row) == 3}
+
+    def map_file(self, name: str) -> Path:
+        return self.state / "edge" / f"{name}.map"
+
     def sessions(self, account: str) -> list[dict[str, Any]]:
         with self.admin() as admin:
             return list(admin.get("/sessions", account=account)["sessions"])
@@ -221,6 +238,10 @@ class Gateway:
         """Events, oldest first: the newest 1000, or as `after`, `kind`, `account` say; all fields side by side."""
         with self.admin() as admin:
             return [event | event["fields"] for event in admin.lines("/events", **{"limit": 1000, **parameters})]
+
+    def newest_event(self) -> int:
+        """The id of the last event so far."""
+        return max((event["id"] for event in self.events(limit=1)), default=0)
 
     def wait_for_events(self, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
         """At least so many events whose fields have these values."""
