@@ -3,9 +3,9 @@
     python -m portward.watch.recorder /var/lib/portward
 
 HAProxy's ring connects to STATE/run/access.sock and sends lines that end with a newline. Nothing is done per line, as
-long as all are JSON: bytes are read in large pieces, cut at the last newline, and written. After each round the recorder sleeps for a
-moment that depends on how much had come, so that it wakes up rarely, and never lets the socket run full for long
-(the ring itself holds far more). An idle recorder does not wake up at all.
+long as all are JSON: bytes are read in large pieces, cut at the last newline, and written. After each round the
+recorder sleeps for a moment that depends on how much had come, so that it wakes up rarely, and never lets the socket
+run full for long (the ring itself holds far more). An idle recorder does not wake up at all.
 
 Settings are read from STATE/edge/recorder.json, again when it changes (see retention.py). After SIGTERM, what has been
 sent is read to its end.
