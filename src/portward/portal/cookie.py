@@ -1,6 +1,6 @@
 """The one cookie of Portward, `__Host-portward`: a session's token, or the mark of a login that is under way.
 
-    mark = Mark.new(now)                    # set at /.portward/start: 'start.NONCE.1.1763642000'
+    mark = Mark.new(now)                    # set at /.portward/start: 'start.NONCE.0.1763642000'
     Mark.read(cookie)                       # None for a token, nonsense and nothing
 
 One fixed name for every host and for both uses, so that cookies can't pile up (each host has its own, by `__Host-`).
@@ -26,7 +26,10 @@ _BOUNCES_WITHIN = 60
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A login under way: the browser's secret, and how often in `since`'s minute it set out for the portal."""
+    """A login under way: the browser's secret, and how often in `since`'s minute it came back in vain.
+
+    Setting out is not counted: a browser that restores twelve tabs sets out twelve times, and is in no loop.
+    """
 
     nonce: str
     count: int
@@ -34,22 +37,22 @@ class Mark:
 
     @classmethod
     def new(cls, now: datetime) -> Self:
-        return cls(new_token(), 1, int(now.timestamp()))
+        return cls(new_token(), 0, int(now.timestamp()))
 
     @classmethod
     def read(cls, cookie: str | None) -> Self | None:
         match = _MARK.fullmatch(cookie or "")
         return cls(match[1], int(match[2]), int(match[3])) if match else None
 
-    def again(self, now: datetime) -> Self:
-        """Set out once more. The nonce stays, so that several tabs can log in side by side."""
+    def in_vain(self, now: datetime) -> Self:
+        """Came back, and has to set out once more. The nonce stays, so that several tabs can log in side by side."""
         if not 0 <= now.timestamp() - self.since < _BOUNCES_WITHIN:
             return replace(self, count=1, since=int(now.timestamp()))
         return replace(self, count=min(self.count + 1, 9))
 
     @property
     def bounces_too_often(self) -> bool:
-        return self.count > _BOUNCES
+        return self.count >= _BOUNCES
 
     @property
     def nonce_hash(self) -> str:

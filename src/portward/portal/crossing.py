@@ -54,27 +54,30 @@ class CrossingPages:
         code = request.query_params.get("code", "")
         entered = await self._portal.identity.sessions.enter(code, visit.host(request), mark.nonce_hash)
         if entered is None:
-            return RedirectResponse(f"{here}{pending.PREFIX}start?{urlencode({'to': to})}", 302)
+            return await self._start_over(request, mark.in_vain(self._portal.clock()), to)
         response = RedirectResponse(here + pending.safe_path(entered.to), 303)
         cookie.set_token(response, entered.token, entered.expires_at - self._portal.clock())
         return response
 
     async def _set_out(self, request: Request, page: str) -> Response:
         to = pending.safe_path(request.query_params.get("to") or _refused_path(request))
-        mark = self._mark(request)
-        if mark.bounces_too_often:
-            stop = await self._refusals.answer(request, problems.TOO_MANY_BOUNCES, [Action("Try again", to)])
-            cookie.clear(stop)
-            return stop
+        mark = visit.mark(request) or cookie.Mark.new(self._portal.clock())
         step = request.query_params.get("step") == "1"
         going = pending.Pending(visit.host(request), to, mark.nonce_hash, step=step)
         response = RedirectResponse(self._portal.settings().url(self._portal.host, f"{page}?{going.query}"), 302)
         cookie.set_mark(response, mark)
         return response
 
-    def _mark(self, request: Request) -> cookie.Mark:
-        earlier, now = visit.mark(request), self._portal.clock()
-        return earlier.again(now) if earlier else cookie.Mark.new(now)
+    async def _start_over(self, request: Request, mark: cookie.Mark, to: str) -> Response:
+        """The code was late, used, or another tab's; a browser that meets this again and again is in a loop."""
+        if mark.bounces_too_often:
+            stop = await self._refusals.answer(request, problems.TOO_MANY_BOUNCES, [Action("Try again", to)])
+            cookie.clear(stop)
+            return stop
+        here = self._portal.settings().url(visit.host(request))
+        response = RedirectResponse(f"{here}{pending.PREFIX}start?{urlencode({'to': to})}", 302)
+        cookie.set_mark(response, mark)
+        return response
 
 
 def _refused_path(request: Request) -> str:

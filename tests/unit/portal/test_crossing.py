@@ -212,11 +212,12 @@ def test_logging_out_at_a_service_clears_its_cookie_and_asks_at_the_portal(play)
     play(scenario)
 
 
-def test_a_browser_that_loses_its_nonce_is_stopped_after_three_bounces(play) -> None:
+def test_a_browser_that_comes_back_in_vain_is_stopped_after_three_bounces(play) -> None:
     async def scenario(world: World) -> None:
         browser = world.browser()
-        pages = [await browser.get(f"{HELLO}/.portward/start?to=%2Fa") for _ in range(4)]
-        assert [page.status_code for page in pages] == [302, 302, 302, 400]
+        await browser.get(f"{HELLO}/.portward/start?to=%2Fa")
+        pages = [await browser.get(f"{HELLO}/.portward/enter?code=late&to=%2Fa") for _ in range(3)]
+        assert [page.status_code for page in pages] == [302, 302, 400]
         assert "Going round in circles" in pages[-1].text
         assert (await browser.get(f"{HELLO}/.portward/start?to=%2Fa")).status_code == 302
 
@@ -226,9 +227,19 @@ def test_a_browser_that_loses_its_nonce_is_stopped_after_three_bounces(play) -> 
 def test_slow_bounces_are_no_loop(play) -> None:
     async def scenario(world: World) -> None:
         browser = world.browser()
+        await browser.get(f"{HELLO}/.portward/start?to=%2Fa")
         for _ in range(5):
-            assert (await browser.get(f"{HELLO}/.portward/start?to=%2Fa")).status_code == 302
+            assert (await browser.get(f"{HELLO}/.portward/enter?code=late&to=%2Fa")).status_code == 302
             world.later(seconds=61)
+
+    play(scenario)
+
+
+def test_setting_out_many_times_is_no_loop(play) -> None:
+    async def scenario(world: World) -> None:
+        browser = world.browser()
+        for number in range(12):
+            assert (await browser.get(f"{HELLO}/.portward/start?to=%2F{number}")).status_code == 302
 
     play(scenario)
 
