@@ -80,8 +80,8 @@ class Chores:
     async def count_dropped(self) -> None:
         now = await self._patrol.dropped_lines()
         for ring, count in now.items():
-            lost = count - min(self.dropped.get(ring, 0), count)
-            if lost:
+            before = self.dropped.get(ring, 0)
+            if lost := count - (before if before <= count else 0):
                 await self._journal.record(LogDropped(time=self._clock(), ring=ring, count=lost))
         self.dropped = now
 

@@ -20,7 +20,7 @@ from portward.edge.engine import Engine
 from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
 from portward.edge.publisher import How, Publisher
-from portward.edge.resolve import resolve
+from portward.edge.resolve import Resolver
 from portward.errors import ConfigError, Invalid, PortwardError
 from portward.facts import ConfigApplied, ConfigRejected, EdgeMended
 from portward.host import files
@@ -70,6 +70,7 @@ class Configuration:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
         self._authority, self._record, self._clock = authority, record, clock
+        self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
         self.applied: Outcome | None = None
@@ -163,7 +164,7 @@ class Configuration:
         check_free(address for address in (*after.listen.https, *after.listen.http) if address not in held)
 
     async def _plan(self, settings: Settings) -> InForce:
-        addresses = await resolve(names_to_resolve(settings))
+        addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
         wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists)
         certificates = await asyncio.to_thread(self._certificates, wanted.hosts)
