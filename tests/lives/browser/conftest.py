@@ -41,7 +41,7 @@ def harbour() -> Iterator[Gateway]:
     with Site() as site, short_directory() as directory:
         url = site.url
         services = {
-            "wiki": {"upstream": url},
+            "wiki": {"upstream": url, "routes": [{"path": "/desk/", "access": "group:staff"}]},
             "notes": {"upstream": url},
             "staff": {"upstream": url, "access": "group:staff"},
             "vault": {"upstream": url, "second-factor": True},

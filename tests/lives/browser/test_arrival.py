@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.lives.browser.chromium import Chromium
 from tests.lives.browser.conftest import MakeAccount
 from tests.lives.browser.person import Person
+from tests.lives.gateway import Gateway
 
 NONCE = "0123456789abcdef" * 4
 ELSEWHERE = (
@@ -56,6 +57,28 @@ def test_the_fragment_survives_the_second_factor_too(person: Person, account: Ma
     person.fill_login(account.made[-1])
     person.enter_code(app.code())
     person.arrives("vault", "/gold?bar=8#part-two")
+
+
+def test_a_dozen_tabs_arrive_side_by_side(person: Person, harbour: Gateway, account: MakeAccount) -> None:
+    person.log_in(account())
+    wanted = [harbour.url("wiki", f"/tab/{number}") for number in range(12)]
+    for url in wanted:
+        with person.context.expect_page():
+            person.page.evaluate("url => { open(url) }", url)
+    for tab in person.context.pages[1:]:
+        expect(tab.locator("h1")).to_have_text("Harbour")
+    assert sorted(tab.url for tab in person.context.pages[1:]) == sorted(wanted)
+
+
+def test_two_tabs_that_wait_at_the_login_both_arrive(person: Person, account: MakeAccount) -> None:
+    name, first = account(), person.page
+    person.open("wiki", "/first")
+    second = person.new_tab()
+    person.open("wiki", "/second")
+    for tab, path in ((first, "/first"), (second, "/second")):
+        person.page = tab
+        person.fill_login(name)
+        person.arrives("wiki", path)
 
 
 def test_going_back_after_arriving_leads_to_no_form(person: Person, account: MakeAccount) -> None:

@@ -46,6 +46,26 @@ def test_a_member_who_is_put_out_of_the_group_meets_the_door_and_may_switch(
     person.arrives("staff", "/desk?n=2")
 
 
+def test_a_closed_part_of_an_open_service_offers_another_account_too(person: Person, account: MakeAccount) -> None:
+    person.open("wiki", "/page")
+    person.fill_login(account())
+    person.open("wiki", "/desk/1?n=3")
+    person.sees("not open to you")
+    person.click("Switch account")
+    person.click("Log out, and use another account")
+    person.fill_login(account(groups=["staff"]))
+    person.arrives("wiki", "/desk/1?n=3")
+
+
+def test_going_back_after_logging_out_shows_nothing(person: Person, account: MakeAccount) -> None:
+    person.log_in(account())
+    person.click("Log out")
+    person.sees("You are logged out.")
+    person.page.go_back()
+    expect(person.page.get_by_text("Your services")).to_have_count(0)
+    person.stands_on("auth", "/login")
+
+
 @pytest.fixture
 def prepared(person: Person, account: MakeAccount) -> tuple[Authenticator, list[str]]:
     """The person has a second factor and is logged out again: the app, and the recovery codes."""
