@@ -9,20 +9,24 @@ scanner can't fill the store.
 import asyncio
 import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from portward.edge.allowance import Allowance
 from portward.edge.refusals import RULES, rule_of_line
 from portward.facts import EventsDropped, Fact, RequestRefused
 from portward.host.listeners import listening
 
 _BATCH_SECONDS = 0.2
 _KEPT_PER_BATCH = 200
+_SURPLUS_SECONDS = 5.0
+"""How often at most a flood is told of."""
 _LINE_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ class EventListener:
         self._hosts = hosts
         self._pending: list[Fact] = []
         self._surplus: Counter[str] = Counter()
+        self._allowance = Allowance()
+        self._told_at = 0.0
         self._wake = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -56,7 +62,7 @@ class EventListener:
         self._flusher.cancel()
         with suppress(asyncio.CancelledError):
             await self._flusher
-        await self._flush()
+        await self._flush(surplus=True)
         self._closing.close()
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,7 +80,7 @@ class EventListener:
         fact = fact_of_line(line, self._hosts())
         if fact is None:
             return
-        if len(self._pending) < _KEPT_PER_BATCH:
+        if len(self._pending) < _KEPT_PER_BATCH and self._allowance.spend(fact.address, time.monotonic()):
             self._pending.append(fact)
         else:
             self._surplus[fact.rule] += 1
@@ -85,11 +91,14 @@ class EventListener:
             await self._wake.wait()
             await asyncio.sleep(_BATCH_SECONDS)
             self._wake.clear()
-            await self._flush()
+            await self._flush(surplus=time.monotonic() - self._told_at >= _SURPLUS_SECONDS)
+            if self._surplus:
+                self._wake.set()
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, surplus: bool) -> None:
         facts, self._pending = self._pending, []
-        if self._surplus:
+        if self._surplus and surplus:
+            self._told_at = time.monotonic()
             rules = ", ".join(f"{rule} {count}" for rule, count in self._surplus.most_common())
             facts.append(EventsDropped(time=datetime.now(UTC), count=self._surplus.total(), rules=rules))
             self._surplus.clear()
@@ -98,15 +107,17 @@ class EventListener:
 
 
 def fact_of_line(line: bytes, hosts: Collection[str]) -> RequestRefused | None:
-    """One line of the ring as a fact. None for lines that tell of no refusal, and for those that are no JSON."""
+    """One line of the ring as a fact. None for lines that tell of no refusal, and for those that can't be read."""
     try:
         fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
-    except ValueError:
+        rule = rule_of_line(fields, hosts)
+        return _fact(fields, rule) if rule is not None and rule in RULES else None
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):
         log.warning("not an event: %r", line[:200])
         return None
-    rule = rule_of_line(fields, hosts)
-    if rule is None or rule not in RULES:
-        return None
+
+
+def _fact(fields: Mapping[str, Any], rule: str) -> RequestRefused:
     return RequestRefused(
         time=datetime.fromtimestamp(float(fields["time"]), UTC),
         gate=RULES[rule].gate,

@@ -1,8 +1,11 @@
 """Maps on disk: what is added stands there, what is removed never comes back."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from portward.edge.mapfile import MapFile
 
@@ -45,3 +48,31 @@ def test_a_map_that_is_an_empty_file_is_begun(tmp_path: Path) -> None:
     sessions.add({"A1": "1|ann|s1|0"})
     sessions.remove(["A1"])
     assert sessions.read() == {}
+
+
+KEYS = st.sampled_from(["A", "A1", "A12", "B", "host/a/", "host/a/b/"])
+VALUES = st.sampled_from(["", "1", "A1", "A 1", "1|ann|s1|0", "# dead", "é"])
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "remove", "write"]), KEYS, VALUES), max_size=30)
+
+
+@settings(deadline=None, max_examples=50)
+@given(STEPS)
+def test_a_map_says_what_a_dict_says_whatever_was_done_to_it(steps: list[tuple[str, str, str]]) -> None:
+    with TemporaryDirectory() as directory:
+        file, expected = MapFile(Path(directory) / "some.map"), dict[str, str]()
+        file.begin()
+        for step, key, value in steps:
+            match step:
+                case "put" if key in expected:
+                    file.change({key: value})
+                    expected[key] = value
+                case "put":
+                    file.add({key: value})
+                    expected[key] = value
+                case "remove":
+                    file.remove([key])
+                    expected.pop(key, None)
+                case _:
+                    expected = {key: value}
+                    file.write(expected)
+            assert file.read() == expected

@@ -1,0 +1,50 @@
+"""A golden case: a portward.toml, and the haproxy.cfg and route map that it leads to.
+
+    for case in CASES:
+        case.produced()             # {'haproxy.cfg': '…', 'routes.map': '…'}
+        case.expected()
+
+After a change that is meant, `python -m tests.golden.case` writes the files anew; read the difference before you
+commit it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from portward.config.reading import parse
+from portward.edge.engine import Engine
+from portward.edge.plan import Plan, plan
+from portward.host.paths import State
+
+NAMES = {"nas.lan": "10.0.0.7"}
+"""What the cases' upstream names resolve to."""
+ENGINE = Engine("haproxy", (2, 6, 12))
+STATE = State(Path("/var/lib/portward"))
+
+
+@dataclass(frozen=True)
+class Case:
+    directory: Path
+
+    def planned(self, state: State, engine: Engine) -> Plan:
+        file = self.directory / "portward.toml"
+        return plan(parse(file.read_text(), file, {}), state, engine, addresses=NAMES)
+
+    def produced(self) -> dict[str, str]:
+        wanted = self.planned(STATE, ENGINE)
+        routes = "".join(f"{key} {value}\n" for key, value in wanted.routes.items())
+        return {"haproxy.cfg": wanted.configuration(), "routes.map": routes}
+
+    def expected(self) -> dict[str, str]:
+        return {name: (self.directory / name).read_text() for name in ("haproxy.cfg", "routes.map")}
+
+    def write(self) -> None:
+        for name, text in self.produced().items():
+            (self.directory / name).write_text(text)
+
+
+CASES = [Case(directory) for directory in sorted((Path(__file__).parent / "cases").iterdir())]
+
+if __name__ == "__main__":
+    for case in CASES:
+        case.write()

@@ -1,0 +1,43 @@
+"""What the settings lead to, word for word, and HAProxy's own opinion of it."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.golden.case import CASES, ENGINE, Case
+
+from portward.edge.engine import find_engine
+from portward.edge.publisher import Publisher
+from portward.edge.runtime import Runtime
+from portward.host.paths import State
+from portward.pki.authority import Authority
+
+NOW = datetime.now(UTC)
+cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.directory.name)
+
+
+@cases
+def test_the_same_settings_lead_to_the_same_configuration(case: Case) -> None:
+    assert case.produced() == case.expected(), "if this is meant: python -m tests.golden.case, and read the difference"
+
+
+@cases
+def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.prepare()
+    engine = find_engine()
+    wanted = case.planned(state, engine)
+    authority = Authority.open(state.authority, state.certificates, NOW)
+    certificates = {host: authority.certificate_for(host, NOW) for host in wanted.hosts}
+    nobody_runs = Runtime(state.edge_socket, state.master_socket)
+    assert asyncio.run(Publisher(state, engine, nobody_runs).publish(wanted, certificates)) == "start"
+    assert state.haproxy_cfg.read_text() == wanted.configuration()
+
+
+@cases
+def test_a_newer_haproxy_gets_no_rule_that_it_does_not_need(case: Case) -> None:
+    old = case.expected()["haproxy.cfg"]
+    new = case.planned(State(Path("/var/lib/portward")), type(ENGINE)("haproxy", (3, 2, 0))).configuration()
+    assert "\\x00" in old
+    assert "\\x00" not in new
