@@ -94,6 +94,18 @@ def test_the_edge_is_back_in_a_moment_and_knows_everybody(mortal: Busy, program:
     mortal.gateway.cli("account", "list")
 
 
+def test_a_session_that_is_revoked_while_the_edge_restarts_stays_revoked(mortal: Busy) -> None:
+    gateway, before = mortal.gateway, mortal.gateway.pids
+    with mortal.member("gus", "wiki") as gus:
+        kill(before.master)
+        with gateway.admin() as admin:
+            admin.delete("/sessions", account="gus")
+        wait_for_another(mortal, "master", before)
+        wait_for_keeper(mortal)
+        assert gus.fetch("wiki").status_code == 401
+    assert mortal.ann.fetch("wiki").status_code == 200
+
+
 def test_the_recorder_comes_back_and_no_line_of_the_log_is_lost_for_good(mortal: Busy) -> None:
     before = mortal.gateway.pids
     with mortal.load() as load:
@@ -103,7 +115,8 @@ def test_the_recorder_comes_back_and_no_line_of_the_log_is_lost_for_good(mortal:
         mortal.ann.fetch("wiki", "/after-the-recorder")
     assert load.failures == [], load.summary
     wait_for(
-        lambda: any(line.get("path") == "/after-the-recorder" for line in mortal.gateway.access_log), "the line in the log"
+        lambda: any(line.get("path") == "/after-the-recorder" for line in mortal.gateway.access_log),
+        "the line in the log",
     )
 
 

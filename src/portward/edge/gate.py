@@ -91,7 +91,8 @@ class Gate:
     async def expel(self, keys: Sequence[str], session_ids: Sequence[str]) -> None:
         async with self._changing:
             self._maps["sessions"].remove(keys)
-            if await self._publisher.running() is None:
+            # A HAProxy that is just starting may have read the file before, so its memory has to be told all the same.
+            if not await self._publisher.wait_for_answer():
                 log.warning("the edge is away; it will not know the ended sessions when it is back")
                 return
             await self._forget("sessions", keys)

@@ -62,6 +62,15 @@ class Publisher:
             return None
         return answer.partition("=")[2]
 
+    async def wait_for_answer(self, seconds: float = 2.0) -> bool:
+        """Whether a HAProxy answers now or soon: one that died is back within a second."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while await self.running() is None:
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
     async def wait_for_edge(self, fingerprint: str, *, failures: int = 0) -> None:
         """Return when the current worker runs this configuration.
 
