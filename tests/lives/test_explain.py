@@ -30,8 +30,8 @@ def visited(host: str, path: str = "/") -> Refuse:
     """What Ann hears."""
 
     def go(gateway: Gateway, ann: Visitor, accept: str) -> str:
-        ann.arrive("wiki")
-        ann.arrive(host, "/.portward/start?to=/")
+        if not ann.cookie(host):
+            ann.arrive(host)
         headers = dict([accept.split(": "), AJAX.split(": ")])
         answer = ann.fetch(host, path, headers=headers)
         return answer.text

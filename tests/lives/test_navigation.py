@@ -2,13 +2,15 @@
 
 import re
 import socket
+from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 from tests.lives.gateway import Gateway
 from tests.lives.raw import ask, read_to_end, request
 from tests.lives.upstream import Upstream
-from tests.lives.visitor import Visitor
+from tests.lives.visitor import COOKIE, Visitor
 
 TARGETS = (
     "/",
@@ -113,23 +115,31 @@ EVIL = (
 )
 
 
+@pytest.fixture
+def own(gateway: Gateway, ann: Visitor) -> Iterator[Visitor]:
+    """Ann in a browser of the test's own, whose cookies it may spoil."""
+    with gateway.log_in("ann") as visitor:
+        yield visitor
+
+
 @pytest.mark.parametrize("to", EVIL, ids=range(len(EVIL)))
-def test_no_wish_leads_a_logged_in_visitor_off_the_gateway(gateway: Gateway, ann: Visitor, to: str) -> None:
+def test_no_wish_leads_a_logged_in_visitor_off_the_gateway(own: Visitor, to: str) -> None:
     for way in ("start", "enter", "switch"):
-        page = ann.visit("wiki", f"/.portward/{way}?to={quote(to, safe='')}&code=x")
-        for _ in range(8):
-            location = page.headers.get("Location")
-            refresh = re.search(r'content="0;url=([^"]+)"', page.text)
-            target = location or (refresh[1].replace("&amp;", "&") if refresh else None)
-            if target is None or way == "switch":
-                break
+        page = own.visit("wiki", f"/.portward/{way}?to={quote(to, safe='')}&code=x")
+        while (target := led_to(page)) is not None:
             there = page.url.join(target)
             assert there.host in ("wiki.gate.test", "auth.gate.test"), (way, target)
             assert there.scheme == "https"
             assert "\\" not in target
             assert not target.startswith("//")
-            page = ann.visit(str(there))
+            page = own.visit(str(there))
         assert page.status_code < 500
+
+
+def led_to(page: httpx.Response) -> str | None:
+    """Where a redirect, or a page that moves on by itself, leads: as it stands there."""
+    refresh = re.search(r'content="0;url=([^"]+)"', page.text)
+    return page.headers.get("Location") or (refresh[1].replace("&amp;", "&") if refresh else None)
 
 
 HOSTS = (
@@ -200,12 +210,10 @@ def test_https_asks_browsers_to_stay_with_https(gateway: Gateway, ann: Visitor, 
         assert re.fullmatch(r"max-age=\d{8,}", answer.headers["Strict-Transport-Security"])
 
 
-def test_a_login_that_was_not_wanted_here_is_not_finished_here(
-    gateway: Gateway, ann: Visitor, stranger: Visitor
-) -> None:
+def test_a_login_that_was_not_wanted_here_is_not_finished_here(own: Visitor, stranger: Visitor) -> None:
     """A link with somebody's code must not put a visitor into that somebody's session."""
-    start = ann.visit("narrow", "/.portward/start?to=/api/")
-    onward = ann.visit(start.headers["Location"])
+    start = own.visit("narrow", "/.portward/start?to=/api/")
+    onward = own.visit(start.headers["Location"])
     entry = onward.headers["Location"]
     assert parse_qs(urlsplit(entry).query)["code"]
     assert stranger.visit(entry).status_code == 400 or stranger.cookie("narrow") is None
@@ -215,9 +223,16 @@ def test_a_login_that_was_not_wanted_here_is_not_finished_here(
     assert stranger.fetch("narrow", "/api/").status_code == 401
 
 
-def test_a_code_works_once(gateway: Gateway, ann: Visitor) -> None:
-    start = ann.visit("vault", "/.portward/start?to=/x")
-    assert start.status_code == 302
-    start = ann.visit("staff", "/.portward/start?to=/x")
-    assert ann.visit(start.headers["Location"]).status_code == 403
-    assert ask(gateway, "wiki", request("wiki.gate.test", "/.portward/enter?code=abc")).status in (302, 400, 403)
+def test_a_code_works_once_and_where_it_belongs(gateway: Gateway, own: Visitor) -> None:
+    start = own.visit("wiki", "/.portward/start?to=/x")
+    nonce = own.cookie("wiki")
+    entry = own.visit(start.headers["Location"]).headers["Location"]
+    elsewhere = entry.replace("wiki.gate.test", "mixed.gate.test")
+    own.visit("mixed", "/.portward/start?to=/")
+    assert ".portward/start" in own.visit(elsewhere).headers["Location"]
+    entry = own.visit(own.visit("wiki", "/.portward/start?to=/x").headers["Location"]).headers["Location"]
+    assert own.visit(entry).headers["Location"] == gateway.url("wiki", "/x")
+    cookie = f"Cookie: {COOKIE}={nonce}"
+    again = ask(gateway, "wiki", request("wiki.gate.test", urlsplit(entry).path + "?" + urlsplit(entry).query, cookie))
+    assert again.status == 302
+    assert "/.portward/start" in again.head

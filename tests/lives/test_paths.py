@@ -30,12 +30,13 @@ STEPS = (
     "%c0%ae%c0%ae",
     "%u002e%u002e",
 )
+AFTER = ("/", "//", "%2f", "\\", "/;/")
 SLASHES = ("/", "//", "%2f", "%2F", "%5c", "\\", "/;/", "%252f", "/./", ";/")
 OUT_OF_PUBLIC = sorted(
-    {f"/public{before}{step}{after}admin/secret" for before, step, after in itertools.product(SLASHES, STEPS, SLASHES)}
+    {f"/public{before}{step}{after}admin/secret" for before, step, after in itertools.product(SLASHES, STEPS, AFTER)}
 )
 INTO_ADMIN = sorted(
-    {f"/x{before}{step}{after}admin/secret" for before, step, after in itertools.product(SLASHES, STEPS, SLASHES)}
+    {f"/x{before}{step}{after}admin/secret" for before, step, after in itertools.product(SLASHES, STEPS, AFTER)}
     | {
         "/admin/secret",
         "/ADMIN/secret",
