@@ -130,7 +130,7 @@ class Gate:
 
     async def _make(self, name: str, wanted: Mapping[str, str]) -> list[str]:
         """File first; then the difference between this and what HAProxy has. Returns what that was."""
-        if self._maps[name].read() != wanted:
+        if self._maps[name].differs(wanted):
             self._maps[name].write(wanted)
         if await self._publisher.running() is None:
             return []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from portward.host import files
 
+_MOST_DEAD = 1000
 _HEAD = b"# Written by Portward; a line that begins with # is dead.\n"
 
 
@@ -29,6 +30,12 @@ class MapFile:
         lines = self.path.read_text(encoding="utf-8").splitlines()
         pairs = (line.partition(" ") for line in lines if line and not line.startswith("#"))
         return {key: value for key, _, value in pairs}
+
+    def differs(self, wanted: Mapping[str, str]) -> bool:
+        """Whether the file should be written anew: it says something else, or it is mostly dead lines."""
+        if not self.path.exists() or self.read() != wanted:
+            return True
+        return self.path.read_bytes().count(b"\n#") > len(wanted) + _MOST_DEAD
 
     def begin(self) -> None:
         """See that there is a file to add to and to remove from; what it holds stays."""

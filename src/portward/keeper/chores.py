@@ -9,6 +9,7 @@ A chore that fails says so and is tried again at its next turn; one that fails d
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,6 +61,7 @@ class Chores:
     ) -> None:
         self._identity, self._configuration = identity, configuration
         self._patrol, self._streams, self._journal, self._clock = patrol, streams, journal, clock
+        self._mending_took = 0.0
         self.dropped: Mapping[str, int] = {}
 
     def all(self) -> list[Chore]:
@@ -67,7 +69,7 @@ class Chores:
             Chore("counting refused connections", every(5), self.count_refused),
             Chore("counting lost log lines", every(5), self.count_dropped),
             Chore("following active sessions", self._activity_seconds, self.follow_activity),
-            Chore("mending the edge", every(30), self.mend),
+            Chore("mending the edge", self._mending_pause, self.mend),
             Chore("forgetting closed streams", every(30), self._streams.forget_closed),
             Chore("forgetting what is over", every(60), self.tidy),
         ]
@@ -95,7 +97,13 @@ class Chores:
         return min(_ACTIVITY_SECONDS, self._configuration.settings.sessions.idle.total_seconds() / 8)
 
     async def mend(self) -> None:
+        began = time.monotonic()
         await self._configuration.mend()
+        self._mending_took = time.monotonic() - began
+
+    def _mending_pause(self) -> float:
+        """Longer where there is so much to compare that it takes its time."""
+        return max(30.0, 50 * self._mending_took)
 
     async def tidy(self) -> None:
         await self._identity.tidy(self._clock())

@@ -76,3 +76,15 @@ def test_a_map_says_what_a_dict_says_whatever_was_done_to_it(steps: list[tuple[s
                     expected = {key: value}
                     file.write(expected)
             assert file.read() == expected
+
+
+def test_a_file_of_mostly_dead_lines_is_to_be_written_anew(tmp_path: Path) -> None:
+    sessions = MapFile(tmp_path / "sessions.map")
+    assert sessions.differs({"A": "1"})
+    sessions.write({"A": "1"})
+    assert not sessions.differs({"A": "1"})
+    dead = {f"B{number}": "2" for number in range(1100)}
+    sessions.add(dead)
+    sessions.remove(dead)
+    assert sessions.read() == {"A": "1"}
+    assert sessions.differs({"A": "1"})
