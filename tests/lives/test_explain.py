@@ -101,3 +101,14 @@ def explained(gateway: Gateway, request_id: str) -> dict[str, object]:
     with gateway.admin() as admin:
         (event,) = wait_for(lambda: admin.get(f"/explain/{request_id}")["events"], "an explanation")
     return dict(event)
+
+
+def test_every_refusal_that_left_an_event_can_be_looked_up(gateway: Gateway, ann: Visitor) -> None:
+    for refuse in REFUSALS.values():
+        refuse(gateway, ann, HTML)
+    gateway.wait_for_events(rule="misdirected")
+    with gateway.admin() as admin:
+        for event in {event["rule"]: event for event in gateway.events(kind="RequestRefused")}.values():
+            if event["request_id"]:
+                (found,) = admin.get(f"/explain/{event['request_id']}")["events"]
+                assert found["explanation"]["way_out"], event["rule"]
