@@ -54,6 +54,14 @@ def test_ctrl_c_in_a_terminal_leaves_no_process_and_no_socket(make_gateway: Make
     gateway.stop()
 
 
+def test_ctrl_c_in_the_middle_of_a_start_leaves_nothing_either(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway({"hello": {"upstream": "demo"}})
+    gateway.stop()
+    gateway.launch()
+    gateway.out.wait_for_line("the certificate authority is ready")
+    gateway.stop()
+
+
 def test_a_port_that_is_taken_at_the_first_start_is_a_clear_error(upstream: Upstream) -> None:
     with short_directory() as directory:
         gateway = Gateway(directory, {"hello": {"upstream": "demo"}}, listen={"http": [f"127.0.0.1:{upstream.port}"]})

@@ -7,10 +7,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from watchfiles import awatch
 
@@ -71,7 +72,8 @@ async def run(config: Path, state: State) -> None:
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
-        await configuration.start()
+        if not await _unless_stopped(configuration.start(), stop):
+            return
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
@@ -82,6 +84,19 @@ async def run(config: Path, state: State) -> None:
         await _announce(portal, store)
         await _work(chores, configuration, stop)
         notify(STOPPING=1)
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Do it, or give it up when asked to stop: no edge will come up any more then. Returns whether it was done."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if doing.done():
+        doing.result()
+        return True
+    doing.cancel()
+    await asyncio.wait({doing})
+    return False
 
 
 async def _announce(portal: Portal, store: Store) -> None:
