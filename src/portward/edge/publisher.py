@@ -85,7 +85,7 @@ class Publisher:
                 else:
                     return
         raise EdgeError(
-            "HAProxy did not come up with the new configuration, and goes on with the old one",
+            "HAProxy did not come up with the new configuration",
             way_out="its own words are in what `portward up` printed, or in the journal",
         )
 
