@@ -17,15 +17,17 @@ from typer.testing import Result
 
 from portward.config import Settings
 from portward.config.starter import STARTER
-from portward.facts import Fact, RequestRefused
+from portward.facts import RequestRefused
 from portward.host.paths import State
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
+from portward.keeper.configuration import Outcome
 from portward.keeper.serving import serving
 from portward.model import Session
-from portward.portal.admin import Admin, create_admin
-from portward.portal.arrivals import Arrivals
+from portward.portal.admin import create_admin
+from portward.portal.portal import Portal
 from portward.store import Store, migrate
+from portward.watch.journal import Journal
 
 Portward = Callable[..., Result]
 NOW = datetime.now(UTC)
@@ -35,29 +37,30 @@ REFUSED = RequestRefused(
 SETTINGS = Settings.model_validate({"services": {"hello": {"upstream": "demo"}}})
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 class NullKeeper:
     """Stands in for the composition root."""
 
-    async def status(self) -> Mapping[str, Any]:
+    async def report(self) -> Mapping[str, Any]:
         return {"version": "1", "configuration": {"file": str(Path("portward.toml").absolute())}}
 
-    async def reload(self) -> Mapping[str, Any]:
-        return {"how": "runtime", "summary": "added wiki"}
+    async def reload(self) -> Outcome:
+        return Outcome(NOW, "runtime", "added wiki")
 
 
 async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> None:
     await migrate(state.database)
     async with Store.open(state.database) as store:
-
-        async def record(fact: Fact) -> None:
-            await store.events.add([fact])
-
-        identity = Identity(store, state.secret, lambda: SETTINGS, NullGatekeeper(), record, lambda: datetime.now(UTC))
+        journal, keeper = Journal(store), NullKeeper()
+        identity = Identity(store, state.secret, lambda: SETTINGS, NullGatekeeper(), journal.record, now)
         await identity.accounts.add("zoe", by="test")
         await store.sessions.add(Session("s1", "zoe", NOW, NOW, NOW.replace(year=NOW.year + 1)), "hash")
         await store.events.add([REFUSED])
-        admin = Admin(identity, store, lambda: SETTINGS, NullKeeper(), Arrivals())
-        async with serving(create_admin(admin), state.admin_socket):
+        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now)
+        async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
             ready.set()
             await stop.wait()
 
