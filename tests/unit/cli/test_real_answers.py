@@ -31,14 +31,22 @@ from portward.watch.journal import Journal
 
 Portward = Callable[..., Result]
 NOW = datetime.now(UTC)
-REFUSED = RequestRefused(
-    time=NOW, request_id="abcdef12", address="192.0.2.1", gate="identity", rule="wrong_group", host="hello.example.com"
-)
 SETTINGS = Settings.model_validate({"services": {"hello": {"upstream": "demo"}}})
 
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def refused(time: datetime) -> RequestRefused:
+    return RequestRefused(
+        time=time,
+        request_id="abcdef12",
+        address="192.0.2.1",
+        gate="identity",
+        rule="wrong_group",
+        host="hello.example.com",
+    )
 
 
 class NullKeeper:
@@ -58,7 +66,7 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         identity = Identity(store, state.secret, lambda: SETTINGS, NullGatekeeper(), journal.record, now)
         await identity.accounts.add("zoe", by="test")
         await store.sessions.add(Session("s1", "zoe", NOW, NOW, NOW.replace(year=NOW.year + 1)), "hash")
-        await store.events.add([REFUSED])
+        await store.events.add([refused(now())])
         portal = Portal(identity, store, lambda: SETTINGS, journal.record, now)
         async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
             ready.set()
