@@ -12,6 +12,7 @@ from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tests.lives.shared_tls import shareable
 from tests.lives.visitor import COOKIE, Visitor
 from tests.lives.waiting import PATIENCE
 from websockets.exceptions import ConnectionClosed
@@ -54,7 +55,7 @@ def open_socket(
     return connect(
         f"wss://{name}:{gateway.https_port}{path}",
         sock=socket.create_connection(("127.0.0.1", gateway.https_port), PATIENCE),
-        ssl=gateway.tls(),
+        ssl=shareable(gateway.tls()),
         server_hostname=name,
         compression=None,
         ping_interval=None,

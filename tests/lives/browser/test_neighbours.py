@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.lives.browser.conftest import MakeAccount
 from tests.lives.browser.person import Person
 from tests.lives.gateway import Gateway
+from tests.lives.shared_tls import shareable
 from tests.lives.visitor import COOKIE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -122,7 +123,7 @@ def say_hello(harbour: Gateway, cookie: str, **headers: str) -> str:
     with connect(
         harbour.url("wiki", "/socket").replace("https", "wss"),
         address=("127.0.0.1", harbour.https_port),
-        ssl=harbour.tls(),
+        ssl=shareable(harbour.tls()),
         additional_headers={"Cookie": f"{COOKIE}={cookie}", **headers},
         proxy=None,
     ) as socket:
