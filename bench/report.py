@@ -14,6 +14,12 @@ SUBJECT = "portward"
 BASELINE = "haproxy"
 
 
+_NO_GATE_IS_FREE = (
+    "No gate costs less than nothing: a row below zero says that the noise was larger than what was to be measured, "
+    "so no row of this table can be relied on."
+)
+
+
 def tables(results: Results) -> str:
     parts = [
         *(_load(results, load) for load in results.figures),
@@ -116,7 +122,10 @@ def _memory(results: Results) -> str:
 
 def _gates(results: Results) -> str:
     rows = [(gate.gate, f"{gate.cpu_us:.1f}") for gate in results.gates]
-    return table(("Gate", "CPU µs for each request"), rows) if rows else ""
+    if not rows:
+        return ""
+    doubt = f"\n{_NO_GATE_IS_FREE}\n" if any(gate.cpu_us < 0 for gate in results.gates) else ""
+    return table(("Gate", "CPU µs for each request"), rows) + doubt
 
 
 def sentence(text: str) -> str:

@@ -1,12 +1,13 @@
 """Tables, chart and page, from results that are known."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from bench import chart, document
 from bench.report import number, table, tables
-from bench.results import Results
+from bench.results import GateCost, Results
 from tests.unit.bench.sample_results import RESULTS
 
 
@@ -72,3 +73,9 @@ def test_the_page_names_versions_once_and_no_machine():
     text = document.text(RESULTS)
     assert "HAProxy 2.6.12, Caddy 2.11.7, Portward 0.1.0" in text
     assert "Linux 6.1" in text
+
+
+def test_a_gate_below_zero_makes_the_whole_table_doubtful():
+    noisy = replace(RESULTS, gates=(*RESULTS.gates, GateCost("Access log", -3.2)))
+    assert "no row of this table can be relied on" in tables(noisy)
+    assert "relied on" not in tables(RESULTS)
