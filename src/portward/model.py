@@ -129,6 +129,28 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A public SSH key that tunnels come in with, and what it may do. `name` is the key: `[a-z0-9][a-z0-9._-]{0,31}`.
+
+    `public` is type and base64 without comment; `fingerprint` is `SHA256:…` as ssh-keygen prints it. `publish` holds
+    services' names, `prefix-*` or `*`; `reach` holds `host:port`, `*.lab:22`, `10.0.0.0/8:22`; `sources` holds networks
+    that the key may come from, none for anywhere. A connection is ended after `deadline`.
+    """
+
+    name: str
+    account: str
+    public: str
+    fingerprint: str
+    comment: str = ""
+    publish: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    deadline: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """A certificate in a PEM file that holds the chain and the key, for the names it covers."""
 

@@ -17,6 +17,7 @@ from portward.store.database import Database
 from portward.store.events import Events
 from portward.store.groups import Groups
 from portward.store.handovers import Handovers
+from portward.store.keys import Keys
 from portward.store.links import Links
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
@@ -35,6 +36,7 @@ class Store:
         self.links = Links(database)
         self.tickets = Tickets(database)
         self.handovers = Handovers(database)
+        self.keys = Keys(database)
         self.attempts = Attempts(database)
         self.events = Events(database)
 

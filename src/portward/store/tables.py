@@ -43,6 +43,19 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
+class Span(TypeDecorator[timedelta]):
+    """A length of time kept as microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        return None if value is None else value // MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> timedelta | None:
+        return None if value is None else value * MICROSECOND
+
+
 def _of_account(*, key: bool = False, optional: bool = False) -> Column[str]:
     link = ForeignKey("accounts.name", ondelete="CASCADE")
     return Column("account", String, link, primary_key=key, nullable=optional)
@@ -154,6 +167,23 @@ handovers = Table(
     Column("expires_at", Moment, nullable=False),
 )
 Index("handovers_session_id", handovers.c.session_id)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String, primary_key=True),
+    _of_account(),
+    Column("public", String, nullable=False),
+    Column("fingerprint", String, nullable=False, unique=True),
+    Column("comment", String, nullable=False),
+    Column("publish", JSON, nullable=False),
+    Column("reach", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("created_at", Moment),
+    Column("expires_at", Moment),
+    Column("deadline", Span),
+)
+Index("keys_account", keys.c.account)
 
 attempts = Table(
     "attempts",

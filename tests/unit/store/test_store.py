@@ -10,7 +10,7 @@ import pytest
 
 from portward.errors import Conflict, Invalid, NotFound, StoreError
 from portward.facts import LoggedIn, LoginFailed, RequestRefused
-from portward.model import Account, HostSession, Role, Session
+from portward.model import Account, HostSession, Key, Role, Session
 from portward.store import Store
 from portward.store.handovers import Handover
 from portward.store.migrate import migrate_with, upgrade
@@ -139,6 +139,52 @@ def test_what_belongs_to_an_account_goes_with_it(live: Callable[[Story], None]) 
         assert await store.sessions.list() == await store.sessions.host_sessions() == []
         assert await store.links.peek("link", NOW) is None
         assert (await store.groups.list())[0].members == frozenset()
+
+    live(story)
+
+
+def key(name: str = "laptop", account: str = "ann", fingerprint: str = "SHA256:abc") -> Key:
+    return Key(
+        name,
+        account,
+        "ssh-ed25519 AAAA",
+        fingerprint,
+        "ann@laptop",
+        publish=("blog", "ann-*"),
+        reach=("db.internal:5432",),
+        sources=("192.0.2.0/24",),
+        created_at=NOW,
+        expires_at=SOON,
+        deadline=timedelta(hours=8),
+    )
+
+
+def test_keys_come_back_as_they_were_and_go_with_their_account(live: Callable[[Story], None]) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        await store.keys.add(key())
+        assert await store.keys.get("laptop") == await store.keys.by_fingerprint("SHA256:abc") == key()
+        assert await store.keys.change("laptop", publish=("wiki",), deadline=None)
+        assert (await store.keys.list("ann"))[0].publish == ("wiki",)
+        assert await store.keys.list("bob") == []
+        assert not await store.keys.change("nothing", comment="x")
+        assert not await store.keys.remove("nothing")
+        await store.accounts.remove("ann")
+        assert await store.keys.list() == []
+
+    live(story)
+
+
+def test_a_public_key_belongs_to_one_account_and_a_name_to_one_key(live: Callable[[Story], None]) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        await store.keys.add(key())
+        with pytest.raises(Conflict, match="known already"):
+            await store.keys.add(key(name="desktop"))
+        with pytest.raises(Conflict, match="a key named 'laptop' already"):
+            await store.keys.add(key(fingerprint="SHA256:def"))
+        with pytest.raises(NotFound, match="account"):
+            await store.keys.add(key("phone", "nobody", "SHA256:ghi"))
 
     live(story)
 
