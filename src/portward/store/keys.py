@@ -66,7 +66,8 @@ def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(row: Mapping[Any, Any]) -> Key:
-    return Key(**{name: tuple(value) if name in _LISTS else value for name, value in row.items()})
+    values: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in row.items()}
+    return Key(**values)
 
 
 def _refused(error: IntegrityError, key: Key) -> Conflict | NotFound:
