@@ -1,0 +1,1 @@
+"""Tunnels over SSH: services behind NAT come in by them, and saved ones reach out to any SSH server."""
