@@ -95,16 +95,16 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a request goes: `host`/`port` for http, https and h2c; `path` for unix; neither for demo."""
+    """Where a request goes: `host`/`port` for http, https, h2c and tcp; `path` for unix; neither for demo and tunnel."""
 
-    scheme: Literal["http", "https", "h2c", "unix", "demo"]
+    scheme: Literal["http", "https", "h2c", "tcp", "unix", "demo", "tunnel"]
     host: str = ""
     port: int = 0
     path: str = ""
 
     def __str__(self) -> str:
-        if self.scheme == "demo":
-            return "demo"
+        if self.scheme in ("demo", "tunnel"):
+            return self.scheme
         if self.scheme == "unix":
             return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from portward.config.carriage import check_carriage
 from portward.config.findings import Finding
 from portward.config.lines import KeyPath
 from portward.config.settings import ServiceSettings, Settings
@@ -32,36 +33,62 @@ class Surroundings:
 def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     """Every contradiction, in the order of the file."""
     yield from _listeners(settings)
+    yield from check_carriage(settings)
     yield from _trusted(settings)
     yield from _lifetimes(settings)
     yield from _hosts(settings)
     yield from _repeated_routes(settings)
     for path, route in placed_routes(settings):
         yield from _route(path, route)
-        yield from _loop(path, route, settings, around)
+        yield from _loop(path, route.upstream, settings, around)
+    for name, service in settings.tcp_services.items():
+        if service.upstream:
+            yield from _loop(("services", name), service.upstream, settings, around)
 
 
 def placed_routes(settings: Settings) -> Iterator[tuple[KeyPath, Route]]:
     """Every route with the path of the table that makes it."""
     routes = iter(settings.routes)
     for name, service in settings.services.items():
+        if service.kind != "http":
+            continue
         yield ("services", name), next(routes)
         for number in range(len(service.routes)):
             yield ("services", name, "routes", number), next(routes)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:
+    for (first_path, first), (path, second) in combinations(placed_listeners(settings), 2):
+        if not _overlap(first, second):
+            continue
+        shares_https = path[0] == "tunnels" and first_path[:2] == ("listen", "https")
+        yield Finding(
+            path,
+            f'"{second.text}" is taken already by "{first.text}"',
+            "an address that HTTPS does not use: another port, or the same one on an address of its own"
+            if shares_https
+            else "each address and port once",
+            'choose another port; or give HTTPS and SSH an address each, as in "192.0.2.1:443" and "192.0.2.2:443"'
+            if shares_https
+            else "choose another port, or take one of the two away",
+        )
+
+
+def placed_listeners(settings: Settings) -> list[tuple[KeyPath, Address]]:
+    """Every address at which something of the gateway listens, with the path of its key."""
     listen = settings.listen
-    placed = [(("listen", "https", n), address) for n, address in enumerate(listen.https)]
+    placed: list[tuple[KeyPath, Address]] = [
+        (("listen", "https", n), address) for n, address in enumerate(listen.https)
+    ]
     placed += [(("listen", "http", n), address) for n, address in enumerate(listen.http)]
-    for (_, first), (path, second) in combinations(placed, 2):
-        if _overlap(first, second):
-            yield Finding(
-                path,
-                f'"{second.text}" is taken already by "{first.text}"',
-                "each address and port once",
-                "choose another port, or take one of the two away",
-            )
+    if settings.asks_for_tunnels:
+        placed += [(("tunnels", "listen", n), address) for n, address in enumerate(settings.tunnel_policy.listen)]
+    placed += [
+        (("services", name, "listen"), service.listen)
+        for name, service in settings.tcp_services.items()
+        if service.listen
+    ]
+    return placed
 
 
 def _overlap(one: Address, other: Address) -> bool:
@@ -148,27 +175,27 @@ def _route(path: KeyPath, route: Route) -> Iterator[Finding]:
         )
 
 
-def _loop(path: KeyPath, route: Route, settings: Settings, around: Surroundings) -> Iterator[Finding]:
-    if _leads_back(route.upstream, settings, around):
+def _loop(path: KeyPath, upstream: Upstream, settings: Settings, around: Surroundings) -> Iterator[Finding]:
+    if _leads_back(upstream, settings, around):
         yield Finding(
             (*path, "upstream"),
-            f"{route.upstream} is this gateway itself",
+            f"{upstream} is this gateway itself",
             "the address of the service behind the gateway",
             "give the service a port of its own, and name that one",
         )
 
 
 def _leads_back(upstream: Upstream, settings: Settings, around: Surroundings) -> bool:
-    if upstream.scheme == "demo":
+    if upstream.scheme in {"demo", "tunnel"}:
         return False
     if upstream.scheme == "unix":
         socket = Path(upstream.path)
-        return socket.parent == around.run and socket.name != "demo.sock"
+        return socket.is_relative_to(around.run) and socket.name != "demo.sock"
     if upstream.host in _public_hosts(settings):
         return upstream.port in _ports(settings)
     return any(
         listener.port == upstream.port and _reaches(upstream.host, listener.host, around)
-        for listener in (*settings.listen.https, *settings.listen.http)
+        for _, listener in placed_listeners(settings)
     )
 
 
@@ -177,7 +204,7 @@ def _public_hosts(settings: Settings) -> set[str]:
 
 
 def _ports(settings: Settings) -> set[int]:
-    return {settings.public_port, *(address.port for address in (*settings.listen.https, *settings.listen.http))}
+    return {settings.public_port, *(address.port for _, address in placed_listeners(settings))}
 
 
 def _reaches(host: str, listener: str, around: Surroundings) -> bool:

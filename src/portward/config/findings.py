@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from portward.config.lines import KeyPath
-from portward.config.settings import Section, Settings
+from portward.config.section import Section
+from portward.config.settings import Settings
 from portward.config.spelling import Misspelt
 
 

@@ -19,6 +19,7 @@ from portward.config.checks import Surroundings, check
 from portward.config.findings import Finding, findings_of, in_order, spell_key
 from portward.config.lines import KeyPath, line_of, lines
 from portward.config.networks import NoNetwork, networks_of
+from portward.config.publickeys import NoPublicKey, public_keys
 from portward.config.settings import Settings
 from portward.config.starter import STARTER
 from portward.errors import ConfigError, Mistake
@@ -70,7 +71,7 @@ def parse(text: str, file: Path, environ: Mapping[str, str] = os.environ, *, sta
     except ValidationError as error:
         found = [*findings_of(error), *_checked_rest(data, error, directory, around)]
         raise ConfigError(_mistakes(found, text, file, environ)) from None
-    found = [*check(settings, around), *_authorities(settings), *_lists(settings)]
+    found = [*check(settings, around), *_authorities(settings), *_lists(settings), *_signers(settings)]
     if found:
         raise ConfigError(_mistakes(found, text, file, environ))
     return settings
@@ -110,6 +111,7 @@ def _checked_rest(
         yield from check(settings, around)
         yield from _authorities(settings)
         yield from _lists(settings)
+        yield from _signers(settings)
 
 
 def _readable_part(data: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
@@ -141,6 +143,19 @@ def _lists(settings: Settings) -> Iterator[Finding]:
         if problem := _problem_of_list(Path(name)):
             expected = "a file with a network on each line, such as 192.0.2.0/24 or 2001:db8::/32"
             yield Finding(("defence", "deny-files", number), f"{name}: {problem}", expected)
+
+
+def _signers(settings: Settings) -> Iterator[Finding]:
+    for number, authority in enumerate(settings.tunnel_policy.authorities):
+        try:
+            public_keys(Path(authority.file))
+        except (OSError, NoPublicKey) as error:
+            yield Finding(
+                ("tunnels", "authorities", number, "file"),
+                f"{authority.file}: {error.strerror if isinstance(error, OSError) else error}",
+                "a file with public keys as OpenSSH writes them, such as ssh-ed25519 AAAA…",
+                "`ssh-keygen -t ed25519 -f ssh-ca` makes an authority; ssh-ca.pub is its public key",
+            )
 
 
 def _problem_of_list(file: Path) -> str:

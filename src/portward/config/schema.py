@@ -10,7 +10,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import NullableSchema
 
-from portward.config.settings import Section, Settings
+from portward.config.section import Section
+from portward.config.settings import Settings
 from portward.config.spelling import Address, spell_access, spell_duration
 from portward.model import Access
 

@@ -12,8 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from portward.config.section import Section
+from portward.config.tunnels import Carried, PortOrAddress, Tunnels
 from portward.config.values import (
     AccessRule,
     Address,
@@ -32,21 +34,7 @@ from portward.config.values import (
     Timeout,
     UpstreamUrl,
 )
-from portward.model import Access, Route
-
-
-class Section(BaseModel):
-    """Base of every table of the file: unknown keys are mistakes, and nothing changes after reading."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda name: name.replace("_", "-"),
-        validate_by_name=False,
-        validate_by_alias=True,
-        arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
-    )
+from portward.model import Access, Route, Upstream
 
 
 class Listen(Section):
@@ -163,12 +151,26 @@ class RouteSettings(Section):
 class ServiceSettings(Section):
     """A private service, and who may open it."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["upstream"]}, {"required": ["tunnel"]}]})
+
     host: Host | None = None
     """The public name. Default: the service's name before the domain."""
     path: PathPrefix = "/"
     """Only this prefix of the host; another service may have the rest."""
-    upstream: UpstreamUrl
+    upstream: UpstreamUrl | None = None
     """Where requests go: http, https or h2c with host and port, a Unix socket, or `demo`."""
+    tunnel: Carried = False
+    """The service dials in by SSH, instead of `upstream`: `true`, or the port by which `ssh -R PORT:…` means it."""
+    balance: Flag = False
+    """Several tunnels of one key may carry it together."""
+    kind: Literal["http", "tcp"] = "http"
+    """`tcp` passes raw connections on: no login stands before it, `allow` does."""
+    listen: PortOrAddress | None = None
+    """The port of a `tcp` service, or its address and port."""
+    allow: tuple[Network, ...] = ()
+    """Networks that may connect to a `tcp` service; nobody else does."""
+    proxy_protocol: Literal["v2"] | None = None
+    """`v2` tells the upstream of a `tcp` service the visitor's address (PROXY protocol, version 2)."""
     access: AccessRule = Access(members=True)
     """Who may open it: public, members, owners, group:NAME, account:NAME, or a list of these."""
     second_factor: Flag = False
@@ -206,6 +208,8 @@ class Settings(Section):
     """How long people stay logged in."""
     defence: Defence = Defence()
     """Address lists of gate 2."""
+    tunnels: Tunnels | None = None
+    """The SSH server for services that dial in."""
     log: Log = Log()
     """What is written down, and for how long."""
     services: dict[ServiceName, ServiceSettings] = {}
@@ -226,11 +230,27 @@ class Settings(Section):
         return f"https://{host}{port}{path}"
 
     @property
+    def tunnel_policy(self) -> Tunnels:
+        """The table [tunnels], or what holds without one: a service or a key may want tunnels as well."""
+        return self.tunnels or Tunnels()
+
+    @property
+    def asks_for_tunnels(self) -> bool:
+        """Whether the file wants the SSH server to run; a key in the store may want it too."""
+        return self.tunnels is not None or any(service.tunnel for service in self.services.values())
+
+    @property
+    def tcp_services(self) -> dict[str, ServiceSettings]:
+        """Services that are no HTTP, and so have no route."""
+        return {name: service for name, service in self.services.items() if service.kind == "tcp"}
+
+    @property
     def routes(self) -> tuple[Route, ...]:
-        """Every route of every service, in the order of the file."""
+        """Every route of every HTTP service, in the order of the file."""
         return tuple(
             route
             for name, service in self.services.items()
+            if service.kind == "http"
             for route in (self._own_route(name, service), *self._parts(name, service))
         )
 
@@ -240,7 +260,7 @@ class Settings(Section):
             service=name,
             host=service.host or f"{name}.{self.domain}",
             path=service.path,
-            upstream=service.upstream,
+            upstream=service.upstream or Upstream("tunnel"),
             access=replace(service.access, second_factor=service.second_factor),
             strip=service.strip,
             compress=service.compress,

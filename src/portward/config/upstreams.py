@@ -13,7 +13,7 @@ from portward.config.spelling import Misspelt
 from portward.model import Upstream
 
 _PORTS: dict[str, int] = {"http": 80, "https": 443, "h2c": 80}
-_EXPECTED = "http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT, unix:/PATH or demo"
+_EXPECTED = "http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT, tcp://HOST:PORT, unix:/PATH or demo"
 
 
 def parse_upstream(value: object) -> Upstream:
@@ -53,9 +53,9 @@ def _upstream_url(value: str) -> Upstream:
     return Upstream(scheme, host=url.hostname, port=_port(url))
 
 
-def _scheme(scheme: str) -> Literal["http", "https", "h2c"]:
+def _scheme(scheme: str) -> Literal["http", "https", "h2c", "tcp"]:
     match scheme:
-        case "http" | "https" | "h2c":
+        case "http" | "https" | "h2c" | "tcp":
             return scheme
     raise Misspelt(f"has the unknown scheme {scheme!r}", expected=_EXPECTED)
 
@@ -69,7 +69,7 @@ def _split(text: str) -> SplitResult:
 
 def _port(url: SplitResult) -> int:
     try:
-        port = _PORTS[url.scheme] if url.port is None else url.port
+        port = _PORTS.get(url.scheme, 0) if url.port is None else url.port
     except ValueError:
         port = 0
     if port == 0:

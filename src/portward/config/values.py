@@ -46,6 +46,7 @@ __all__ = [
     "Span",
     "Timeout",
     "UpstreamUrl",
+    "beside",
     "parse_access",
     "parse_upstream",
     "spell_access",
@@ -72,16 +73,16 @@ def _authority(value: Any, info: ValidationInfo) -> bool | str:
         return value
     if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no way to check a certificate", expected="true, false, or the path of a CA file")
-    return _beside(value, info)
+    return beside(value, info)
 
 
 def _list_file(value: Any, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no path", expected="the path of a file with a network on each line")
-    return _beside(value, info)
+    return beside(value, info)
 
 
-def _beside(path: str, info: ValidationInfo) -> str:
+def beside(path: str, info: ValidationInfo) -> str:
     """A path as portward.toml means it: relative to the file itself."""
     context: Mapping[str, Path] = info.context or {}
     return str(context.get("directory", Path()) / path)

@@ -21,7 +21,12 @@ ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]*) \| [^|]* \|$", re.MULTILINE)
 
 def table_of(name: str) -> dict[str, Any]:
     """The schema of the table that a heading names."""
-    names = {"": "Settings", "services.NAME": "ServiceSettings", "services.NAME.routes": "RouteSettings"}
+    names = {
+        "": "Settings",
+        "services.NAME": "ServiceSettings",
+        "services.NAME.routes": "RouteSettings",
+        "tunnels.authorities": "TunnelAuthority",
+    }
     if name == "":
         return SCHEMA
     kind = names.get(name) or SCHEMA["properties"][name]["$ref"].rpartition("/")[2]
