@@ -95,7 +95,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a request goes: `host`/`port` for http, https, h2c and tcp; `path` for unix; neither for demo and tunnel."""
+    """Where a request goes: `host`/`port` for http, https, h2c and tcp; `path` for unix; none for demo and tunnel."""
 
     scheme: Literal["http", "https", "h2c", "tcp", "unix", "demo", "tunnel"]
     host: str = ""

@@ -212,7 +212,7 @@ class Settings(Section):
     """The SSH server for services that dial in."""
     log: Log = Log()
     """What is written down, and for how long."""
-    services: dict[ServiceName, ServiceSettings] = {}
+    services: dict[ServiceName, ServiceSettings] = Field(default={})
     """The private services, by name."""
 
     @property
