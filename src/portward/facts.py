@@ -122,3 +122,76 @@ class EventsDropped(Fact):
 
     count: int
     rules: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelOpened(Fact):
+    """A key publishes a service. `made`: on the spot, so portward.toml has none of this name; `host` is its host."""
+
+    service: str
+    key: str
+    protocol: str = "http"
+    host: str = ""
+    version: str = ""
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelClosed(Fact):
+    """`reason` is client, silence, evicted, key, deadline, cut or restart."""
+
+    service: str
+    key: str
+    reason: str
+    host: str = ""
+    made: bool = False
+    seconds: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelFailing(Fact):
+    """A tunnel stands, but what it leads to does not answer; of several it is left out until it does."""
+
+    service: str
+    key: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelRecovered(Fact):
+    """What a failing tunnel leads to answers again."""
+
+    service: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelRefused(Fact):
+    """A key asked for what it may not do. `what` is in SSH's words: `-R db:5432`, `-L 10.0.0.1:22`, `exec`."""
+
+    what: str
+    why: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRefused(Fact):
+    """Somebody could not log in by SSH; `why` is unknown, source, expired, certificate, disapproved or silent."""
+
+    why: str
+    user: str = ""
+    fingerprint: str = ""
+    version: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JumpOpened(Fact):
+    """A key opened a connection through the gateway; `resolved` is the address that its name stood for."""
+
+    key: str
+    destination: str
+    resolved: str = ""

@@ -5,7 +5,9 @@ state.admin_socket                    # Path('/home/ann/.portward/run/admin.sock
 """
 
 import os
+from base64 import b32encode
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from portward.errors import Environment
@@ -52,6 +54,7 @@ class State:
             self.access_socket,
             self.events_socket,
             self.notify_socket,
+            self.tunnels_socket,
         )
 
     def pid_file(self, program: str) -> Path:
@@ -133,6 +136,33 @@ class State:
     def notify_socket(self) -> Path:
         """The supervisor listens; the keeper reports (sd_notify(3))."""
         return self.run / "notify.sock"
+
+    @property
+    def tunnel_rules(self) -> Path:
+        """The keeper writes what the program `tunnels` may let in (see tunnels/rules.py)."""
+        return self.run / "tunnels.json"
+
+    @property
+    def tunnels_socket(self) -> Path:
+        """The program `tunnels` answers the keeper (see tunnels/control.py)."""
+        return self.run / "tunnels.sock"
+
+    @property
+    def services(self) -> Path:
+        """The sockets of services that come in by tunnels; the program `tunnels` makes the directory."""
+        return self.run / "tunnels"
+
+    def service_socket(self, name: str) -> Path:
+        """Where the program `tunnels` takes the connections for one service. A hash where the name has no room."""
+        path = self.services / f"{name}.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+            return path
+        return self.services / f"{b32encode(sha256(name.encode()).digest())[:10].decode().lower()}.sock"
+
+    @property
+    def tunnels(self) -> Path:
+        """Host keys of the SSH server, and which key owns which name."""
+        return self.directory / "tunnels"
 
     @property
     def edge(self) -> Path:

@@ -26,7 +26,15 @@ def test_bytes_count_and_not_letters() -> None:
 
 def test_every_socket_fits_in_the_longest_directory_that_is_accepted() -> None:
     state = State(Path("/" + "x" * 78))
-    assert max(len(str(path)) for path in state.sockets()) + len(".4194304.tmp") <= 107
+    haproxys = (state.edge_socket, state.master_socket)
+    assert max(len(str(path)) for path in haproxys) + len(".4194304.tmp") <= 107
+    assert max(len(str(path)) for path in (*state.sockets(), state.service_socket("a" * 63))) <= 107
+
+
+def test_a_service_has_a_socket_of_its_name_where_there_is_room() -> None:
+    short, long = State(Path("/s")), State(Path("/" + "x" * 78))
+    assert short.service_socket("blog") == Path("/s/run/tunnels/blog.sock")
+    assert long.service_socket("a" * 63) != long.service_socket("a" * 62)
 
 
 def test_preparing_makes_private_directories_and_can_be_done_twice(tmp_path: Path) -> None:
