@@ -195,3 +195,44 @@ class JumpOpened(Fact):
     key: str
     destination: str
     resolved: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateInstalled(Fact):
+    """A host shows another certificate from now on, and the gateway has seen that; `source` as in `model.Source`."""
+
+    host: str
+    source: str
+    serial: str
+    issuer: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateExpiring(Fact):
+    """The certificate of a host ends in less than `days` days (21, 7, 1), and nothing better has come."""
+
+    host: str
+    source: str
+    serial: str
+    days: int
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRenewalFailed(Fact):
+    """The first attempt to renew a certificate failed; later ones are told when the end draws near."""
+
+    host: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRefused(Fact):
+    """A certificate was not put in force, and the one before stays; `what` is the file, or the name it was for."""
+
+    what: str
+    source: str
+    reason: str
+    host: str = ""

@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+Source = Literal["files", "acme", "local"]
+"""Where a certificate comes from: the operator's own file, a public authority, or the local one."""
+
 
 class Role(StrEnum):
     """What an account may do with the gateway itself; what it may open is decided by `Access`."""
@@ -152,12 +155,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate in a PEM file that holds the chain and the key, for the names it covers."""
+    """A certificate in a PEM file that holds the chain and the key, for the names it covers.
+
+    `names` may hold wildcards (`*.example.com`); `serial` and `fingerprint` (SHA-256 of its DER) are lower-case hex.
+    `staging` marks those of an authority's test service, which no browser trusts.
+    """
 
     file: str
-    hosts: tuple[str, ...]
+    names: tuple[str, ...]
     serial: str
+    fingerprint: str
+    issuer: str
+    not_before: datetime
     not_after: datetime
+    source: Source = "local"
+    staging: bool = False
 
 
 @dataclass(frozen=True, slots=True)

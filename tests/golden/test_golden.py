@@ -10,8 +10,11 @@ from tests.golden.case import CASES, ENGINE, Case
 from portward.edge.engine import find_engine
 from portward.edge.publisher import Publisher
 from portward.edge.runtime import Runtime
+from portward.facts import Fact
 from portward.host.paths import State
 from portward.pki.authority import Authority
+from portward.pki.certificates import Certificates
+from portward.pki.presenter import NullPresenter
 
 NOW = datetime.now(UTC)
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.directory.name)
@@ -28,11 +31,20 @@ def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
     state.prepare()
     engine = find_engine()
     wanted = case.planned(state, engine)
-    authority = Authority.open(state.authority, state.certificates, NOW)
-    certificates = {host: authority.certificate_for(host, NOW) for host in wanted.hosts}
+    authority = Authority.open(state.authority, NOW)
+    certificates = Certificates(state.certificates, authority, NullPresenter(), _forget, lambda: NOW)
     nobody_runs = Runtime(state.edge_socket, state.master_socket)
-    assert asyncio.run(Publisher(state, engine, nobody_runs).publish(wanted, certificates)) == "start"
+
+    async def publish() -> str:
+        shown = await certificates.provide(wanted.hosts, "example.com", ())
+        return await Publisher(state, engine, nobody_runs).publish(wanted, shown)
+
+    assert asyncio.run(publish()) == "start"
     assert state.haproxy_cfg.read_text() == wanted.configuration()
+
+
+async def _forget(fact: Fact) -> None:
+    raise AssertionError(fact)
 
 
 @cases

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from portward.host.paths import State
 from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
 from portward.model import Certificate
-from portward.pki.authority import Authority
+from portward.pki.certificates import Certificates
 from portward.watch.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,6 @@ class InForce:
     settings: Settings
     plan: Plan
     addresses: Mapping[str, str]
-    certificates: dict[str, Certificate] = field(default_factory=dict)
 
 
 class Configuration:
@@ -63,13 +62,13 @@ class Configuration:
         engine: Engine,
         publisher: Publisher,
         gate: Gate,
-        authority: Authority,
+        certificates: Certificates,
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
-        self._authority, self._record, self._clock = authority, record, clock
+        self._certificates, self._record, self._clock = certificates, record, clock
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
@@ -87,7 +86,7 @@ class Configuration:
 
     @property
     def certificates(self) -> Mapping[str, Certificate]:
-        return self._in_force.certificates if self._in_force else {}
+        return self._certificates.all()
 
     async def start(self) -> None:
         """Bring the file into force for the first time; the last good one where the edge can't run the file.
@@ -123,11 +122,12 @@ class Configuration:
                 await self._mend(self._in_force)
 
     async def _mend(self, before: InForce) -> None:
+        await self._certificates.renew()
         fresh = await self._plan(before.settings)
-        if fresh.plan != before.plan or fresh.certificates != before.certificates:
-            await self._publisher.publish(fresh.plan, fresh.certificates)
+        if fresh.plan != before.plan:
+            await self._publisher.publish(fresh.plan, self.certificates)
             self._in_force = fresh
-        for what in await self._publisher.mend(fresh.plan, fresh.certificates) + await self._gate.mend():
+        for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
             await self._record(EdgeMended(time=self._clock(), what=what))
 
     async def _apply(self, settings: Settings, text: str) -> Outcome:
@@ -140,7 +140,8 @@ class Configuration:
         fresh = await self._plan(settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
         await self._gate.expect(settings.routes)
-        how = await self._publisher.publish(fresh.plan, fresh.certificates)
+        certificates = await self._certificates.provide(fresh.plan.hosts, settings.domain, ())
+        how = await self._publisher.publish(fresh.plan, certificates)
         if how == "start":
             notify(X_EDGE="configured")
             await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
@@ -167,11 +168,7 @@ class Configuration:
         addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
         wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists)
-        certificates = await asyncio.to_thread(self._certificates, wanted.hosts)
-        return InForce(settings, wanted, addresses, certificates)
-
-    def _certificates(self, hosts: tuple[str, ...]) -> dict[str, Certificate]:
-        return {host: self._authority.certificate_for(host, self._clock()) for host in hosts}
+        return InForce(settings, wanted, addresses)
 
     def _read(self, text: str) -> tuple[Settings, str]:
         """Check a text as if it stood in the file, so that relative paths mean the same in the last good one."""

@@ -33,6 +33,8 @@ from portward.keeper.configuration import Configuration
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.pki.authority import Authority
+from portward.pki.certificates import Certificates
+from portward.pki.presenter import NullPresenter
 from portward.portal.admin import create_admin
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
@@ -54,13 +56,14 @@ async def run(config: Path, state: State) -> None:
         await migrate(state.database)
         store = await stack.enter_async_context(Store.open(state.database))
         notify(STATUS="the store is open")
-        authority = Authority.open(state.authority, state.certificates, clock())
+        authority = Authority.open(state.authority, clock())
         notify(STATUS="the certificate authority is ready")
         journal = Journal(store)
         runtime = Runtime(state.edge_socket, state.master_socket)
         publisher = Publisher(state, engine, runtime)
         gate = Gate(state, runtime, publisher)
-        configuration = Configuration(config, state, engine, publisher, gate, authority, journal.record, clock)
+        certificates = Certificates(state.certificates, authority, NullPresenter(), journal.record, clock)
+        configuration = Configuration(config, state, engine, publisher, gate, certificates, journal.record, clock)
         settings = configuration.settings
         identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
         listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)

@@ -1,14 +1,17 @@
 """The local authority: makes certificates for hosts that no public authority can vouch for.
 
-    authority = Authority.open(state.authority, state.certificates, now)
-    authority.certificate_for("hello.example.com", now)       # Certificate(file='…/hello.example.com.pem', …)
+    authority = Authority.open(state.authority, now)
+    authority.cover(["hello.example.com"], "example.com", now)      # an intermediate that may sign for these
+    pem = authority.issue("hello.example.com", now)                 # leaf, intermediate, key
+    authority.issuer("devices", now)                                # who signs for devices
 
-Whoever trusts `root.crt` trusts this installation for every name, so `root.key` is readable by its owner alone. The
-root carries no name constraints (RFC 5280 section 4.2.1.10): they can't be changed for its ten years, and a service
-that is published next year may have a host outside of today's domain.
+Devices trust `root.crt` alone. Its key signs the intermediates and nothing else, so `root.key` may be moved away once
+they are there, and brought back when one of them must be renewed, or sign for another domain. A root that an earlier
+version made signs its leaves itself, since it permits no authority below it (`direct`).
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,153 +19,195 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from portward.errors import Environment, Invalid
 from portward.host.files import create, replace
 from portward.model import Certificate
+from portward.pki.bundle import Bundle
+from portward.pki.issuers import RENEWED, Issuer, Purpose, below, make_issuer
+from portward.pki.minting import SHA256, draft, key_usage, mark, name, new_key, read_key, signed_by, spell, spell_key
 
 ROOT_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
-"""Browsers refuse more than 398 days."""
-_SKEW = timedelta(hours=1)
-"""Clients whose clock is behind by this much still accept a new certificate."""
+"""Browsers refuse more than 398 days, and Mozilla's recommendation is 90 to 366."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A root certificate, its key, and the directory that gets `HOST.pem` files."""
+    """A root certificate, and the directory that holds it, its key and its intermediates."""
 
     root: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    root_file: Path
-    certificates: Path
+    directory: Path
 
     @classmethod
-    def open(cls, directory: Path, certificates: Path, now: datetime) -> Self:
-        """Read `root.crt` and `root.key` from `directory`, or make what is missing.
+    def open(cls, directory: Path, now: datetime) -> Self:
+        """Read `root.crt` from `directory`, or make what is missing.
 
         The key is put there first and the root is made from the key that is there, so a creation that was killed is
         completed by the next, and two at once end with one pair. Raises `Environment` when the two don't belong
         together, can't be read, or the root's time is over.
         """
         root_file, key_file = directory / "root.crt", directory / "root.key"
-        if root_file.exists() and not key_file.exists():
-            raise _unusable(directory, "root.key is missing")
-        if not key_file.exists():
-            create(key_file, _spell_key(ec.generate_private_key(ec.SECP256R1())))
+        if not root_file.exists() and not key_file.exists():
+            create(key_file, spell_key(new_key()))
         try:
-            key = _read_key(key_file.read_bytes())
-            if not root_file.exists():
-                create(root_file, _make_root(key, now).public_bytes(serialization.Encoding.PEM), mode=0o644)
+            key = read_key(key_file.read_bytes()) if key_file.exists() else None
+            if key and not root_file.exists():
+                create(root_file, spell(_make_root(key, now)), mode=0o644)
             root = x509.load_pem_x509_certificate(root_file.read_bytes())
         except ValueError as error:
             raise _unusable(directory, f"its files can't be read: {error}") from error
-        if root.public_key() != key.public_key():
+        if key and root.public_key() != key.public_key():
             raise _unusable(directory, "root.crt and root.key don't belong together")
         if root.not_valid_after_utc <= now:
             raise _unusable(directory, f"root.crt expired on {root.not_valid_after_utc:%Y-%m-%d}")
-        return cls(root, key, root_file, certificates)
+        return cls(root, directory)
 
-    def certificate_for(self, host: str, now: datetime) -> Certificate:
-        """The certificate of one host: the one there is, while more than a third of its life is left; else a new one.
+    @property
+    def root_file(self) -> Path:
+        return self.directory / "root.crt"
 
-        `Certificate.file` holds certificate and key (PEM, mode 0600), without the root. Raises `Invalid` for what is
-        no host name in lower case.
+    @property
+    def key_file(self) -> Path:
+        """The root's key; may be away."""
+        return self.directory / "root.key"
+
+    @property
+    def direct(self) -> bool:
+        """Whether the root signs leaves itself, as those of earlier versions do."""
+        return self.root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+
+    def issuer(self, purpose: Purpose, now: datetime) -> Issuer:
+        """Who signs for hosts, or for devices; made where it is missing, renewed in its last year.
+
+        Raises `Environment` where that needs the root's key and it is away.
+        """
+        there = self._present(purpose, now)
+        if there and (there.certificate.not_valid_after_utc - now > RENEWED or not self.key_file.exists()):
+            return there
+        return self._make(purpose, there.permitted if there else frozenset(), now)
+
+    def cover(self, hosts: Collection[str], domain: str, now: datetime) -> None:
+        """See that the intermediate for hosts may sign for all of these: for `domain`, and for each host outside it.
+
+        Raises `Environment` where that needs a new one and the root's key is away.
+        """
+        there = self._present("hosts", now)
+        missing = [host for host in hosts if there is None or not there.permits(host)]
+        if missing:
+            outside = {host for host in missing if not below(host, domain)}
+            self._make("hosts", {domain, *outside, *(there.permitted if there else ())}, now, because=missing[0])
+
+    def issue(self, host: str, now: datetime) -> bytes:
+        """A new certificate for a host that is covered: leaf, intermediate and key (PEM).
+
+        Raises `Invalid` for what is no host name in lower case, and `Environment` as `issuer`.
         """
         if not _HOST.fullmatch(host):
             raise Invalid(f"{host!r} is not a host name in lower case")
-        path = self.certificates / f"{host}.pem"
-        leaf = self._usable_leaf(path, host, now) or self._make_leaf(path, host, now)
-        return Certificate(str(path), (host,), f"{leaf.serial_number:x}", leaf.not_valid_after_utc)
-
-    def _usable_leaf(self, path: Path, host: str, now: datetime) -> x509.Certificate | None:
-        try:
-            pem = path.read_bytes()
-            leaf = x509.load_pem_x509_certificate(pem)
-            leaf.verify_directly_issued_by(self.root)
-            names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            ours = _read_key(pem).public_key() == leaf.public_key() and names.get_values_for_type(x509.DNSName) == [
-                host
-            ]
-        except (FileNotFoundError, ValueError, InvalidSignature, x509.ExtensionNotFound):
-            return None
-        fresh = leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - LEAF_LIFE / 3
-        return leaf if ours and fresh else None
-
-    def _make_leaf(self, path: Path, host: str, now: datetime) -> x509.Certificate:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(host) if len(host) <= 64 else _name("Portward")  # a common name ends at 64 (RFC 5280, A.1)
-        builder = _builder(subject, self.root.subject, key, now, min(now + LEAF_LIFE, self.root.not_valid_after_utc))
-        issuer_id = self.root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        issuer, key = self.issuer("hosts", now), new_key()
+        if not issuer.permits(host):
+            raise self._away(f"sign for {host}")
+        subject = name(host) if len(host) <= 64 else name("Portward")  # a common name ends at 64 (RFC 5280, A.1)
+        end = min(now + LEAF_LIFE, issuer.certificate.not_valid_after_utc)
         leaf = (
-            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage("digital_signature"), critical=True)
+            draft(subject, issuer.certificate.subject, key.public_key(), now, end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(key_usage("digital_signature"), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id), critical=False)
-            .sign(self.key, hashes.SHA256())
+            .add_extension(signed_by(issuer.certificate), critical=False)
+            .sign(issuer.key, SHA256)
         )
-        replace(path, leaf.public_bytes(serialization.Encoding.PEM) + _spell_key(key))
-        return leaf
+        return b"".join(spell(one) for one in (leaf, *issuer.chain)) + spell_key(key)
+
+    def vouches_for(self, bundle: Bundle, host: str, now: datetime) -> bool:
+        """Whether this certificate is ours, for this host alone, and has more than a third of its life before it."""
+        leaf = bundle.leaf
+        fresh = leaf.not_valid_before_utc <= now and not _is_due(leaf.not_valid_after_utc, now)
+        return fresh and bundle.names == (host,) and self._issued(bundle)
+
+    @staticmethod
+    def is_due(certificate: Certificate, now: datetime) -> bool:
+        """Whether one of ours has but a third of its life before it."""
+        return _is_due(certificate.not_after, now)
+
+    def _issued(self, bundle: Bundle) -> bool:
+        last = bundle.chain[-1] if bundle.chain else bundle.leaf
+        try:
+            last.verify_directly_issued_by(self.root)
+        except (ValueError, InvalidSignature):
+            return False
+        return True
+
+    def _present(self, purpose: Purpose, now: datetime) -> Issuer | None:
+        """The intermediate that there is, while it can be used."""
+        if self.direct:
+            return Issuer(self.root, self._root_key("sign certificates"))
+        file = self._file(purpose)
+        try:
+            issuer = Issuer.read(file)
+            issuer.certificate.verify_directly_issued_by(self.root)
+        except FileNotFoundError:
+            return None
+        except (ValueError, InvalidSignature) as error:
+            raise _unusable(
+                self.directory, f"{file.name} can't be used: {error or 'the root did not sign it'}"
+            ) from error
+        return issuer if issuer.certificate.not_valid_after_utc > now else None
+
+    def _make(self, purpose: Purpose, names: Collection[str], now: datetime, *, because: str = "") -> Issuer:
+        wish = f"sign for {because}" if because else f"renew the intermediate for {purpose}"
+        key = self._root_key(wish)
+        if self.direct:
+            return Issuer(self.root, key)
+        issuer = make_issuer(purpose, self.root, key, names, now)
+        replace(self._file(purpose), issuer.pem)
+        return issuer
+
+    def _file(self, purpose: Purpose) -> Path:
+        return self.directory / f"{purpose}.pem"
+
+    def _root_key(self, wish: str) -> ec.EllipticCurvePrivateKey:
+        try:
+            key = read_key(self.key_file.read_bytes())
+        except FileNotFoundError as error:
+            raise self._away(wish) from error
+        except ValueError as error:
+            raise _unusable(self.directory, f"root.key can't be read: {error}") from error
+        if key.public_key() != self.root.public_key():
+            raise _unusable(self.directory, "root.crt and root.key don't belong together")
+        return key
+
+    def _away(self, wish: str) -> Environment:
+        return Environment(
+            f"the local authority can't {wish}: the root's key is away, and its intermediate does not allow it",
+            way_out=f"bring root.key back to {self.key_file} for a moment, then: portward ca renew; or give the host a "
+            "certificate of its own in tls.files",
+        )
+
+
+def _is_due(end: datetime, now: datetime) -> bool:
+    return now >= end - LEAF_LIFE / 3
 
 
 def _make_root(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
-    mark = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()[:8]
-    name = _name(f"Portward local authority {mark}")  # so that a browser's list tells two installations apart
+    # The mark lets a browser's list tell two installations apart.
+    title = name(f"Portward local authority {mark(key.public_key())}")
     return (
-        _builder(name, name, key, now, now + ROOT_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage("key_cert_sign", "crl_sign"), critical=True)
-        .sign(key, hashes.SHA256())
+        draft(title, title, key.public_key(), now, now + ROOT_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+        .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
+        .sign(key, SHA256)
     )
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, end: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _key_usage(*uses: str) -> x509.KeyUsage:
-    known = (
-        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
-    )
-    return x509.KeyUsage(**{use: use in uses for use in known})
-
-
-def _spell_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, kind, serialization.NoEncryption())
-
-
-def _read_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("the key is not an elliptic-curve key")
-    return key
 
 
 def _unusable(directory: Path, reason: str) -> Environment:
     return Environment(
         f"the local authority in {directory} can't be used: {reason}",
-        way_out="restore both files from a backup; or move the directory away for a new authority, "
+        way_out="restore its files from a backup; or move the directory away for a new authority, "
         "which everybody who trusted the old one must then trust anew",
     )
