@@ -87,6 +87,44 @@ class AccountChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAdded(Fact):
+    """An account has one more SSH key. `rights` says in words what it may do."""
+
+    key: str
+    fingerprint: str
+    by: str
+    rights: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanged(Fact):
+    """A key may do something else from now on."""
+
+    key: str
+    fingerprint: str
+    by: str
+    rights: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRemoved(Fact):
+    """A key opens nothing any more."""
+
+    key: str
+    fingerprint: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyApproved(Fact):
+    """An account let a waiting connection in, in the browser. `address` is where that connection comes from."""
+
+    key: str
+    fingerprint: str
+    wish: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Fact):
     """A configuration took effect; `how` is reload, runtime or start."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from portward.cli import accounts, events, gateway, groups, rescue, server, services, sessions, status
+from portward.cli import accounts, events, gateway, groups, keys, rescue, server, services, sessions, status
 from portward.errors import ConfigError, PortwardError
 
 
@@ -39,3 +39,4 @@ for verbs in (gateway, status, services, events, rescue, server):
 app.add_typer(accounts.app, name="account")
 app.add_typer(groups.app, name="group")
 app.add_typer(sessions.app, name="session")
+app.add_typer(keys.app, name="key")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portward.config import Settings
 from portward.facts import AccountChanged
-from portward.identity.gatekeeper import Gatekeeper, Record
+from portward.identity.gatekeeper import Gatekeeper, KeysChanged, Record
 from portward.identity.sessions import Sessions
 from portward.store import Store
 
@@ -24,13 +24,16 @@ class Changes:
         settings: Callable[[], Settings],
         record: Record,
         clock: Callable[[], datetime],
+        keys_changed: KeysChanged,
     ) -> None:
         self._store, self._sessions, self._gatekeeper = store, sessions, gatekeeper
+        self._keys_changed = keys_changed
         self._settings, self._record, self._clock = settings, record, clock
 
     async def made(self, account: str, change: str, *, by: str, detail: str = "") -> None:
         """One account was changed. Raises `EdgeError` when the edge could not be told; it is recorded all the same."""
         try:
+            await self._keys_changed()
             await self.tell([account])
         finally:
             await self.note(account, change, by=by, detail=detail)

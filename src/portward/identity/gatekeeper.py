@@ -16,6 +16,9 @@ from portward.model import Account, EdgeSession
 Record = Callable[[Fact], Awaitable[None]]
 """Keeps a fact. Returns when it is stored or safely queued."""
 
+KeysChanged = Callable[[], Awaitable[None]]
+"""Told after the store has a change of keys, or of the accounts they belong to: the SSH server's rules follow."""
+
 
 class Gatekeeper(Protocol):
     """Raises `EdgeError` when the edge can't be reached; nothing is then known to be in force."""
@@ -47,3 +50,7 @@ class NullGatekeeper:
 
     async def know(self, accounts: Sequence[Account], forgotten: Sequence[str] = ()) -> None:
         """Nobody to tell."""
+
+
+async def no_ssh_server() -> None:
+    """The `KeysChanged` of where there is no SSH server to tell."""

@@ -14,8 +14,9 @@ from portward.identity.accounts import Accounts
 from portward.identity.changes import Changes
 from portward.identity.credentials import Credentials
 from portward.identity.enrolments import Enrolments
-from portward.identity.gatekeeper import Gatekeeper, Record
+from portward.identity.gatekeeper import Gatekeeper, KeysChanged, Record, no_ssh_server
 from portward.identity.groups import Groups
+from portward.identity.keys import Keys
 from portward.identity.logins import Logins
 from portward.identity.passwords import Passwords
 from portward.identity.proofs import Proofs
@@ -26,7 +27,7 @@ from portward.store import Store
 
 
 class Identity:
-    """`accounts`, `groups`, `enrolments`, `credentials`, `sessions` and `logins` over one store."""
+    """`accounts`, `groups`, `enrolments`, `credentials`, `sessions`, `logins` and `keys` over one store."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Identity:
         clock: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         passwords: Passwords | None = None,
+        keys_changed: KeysChanged = no_ssh_server,
     ) -> None:
         """`secret_key` is made (32 random bytes, 0600) where there is none. Raises `StoreError` for a damaged one."""
         seal, hashing = Seal.open(secret_key), passwords or Passwords()
@@ -45,13 +47,14 @@ class Identity:
         self._throttling = Throttling(store, clock, pause)
         proofs = Proofs(store, seal, self._throttling, clock)
         self.sessions = Sessions(store, gatekeeper, settings, record, clock)
-        changes = Changes(store, self.sessions, gatekeeper, settings, record, clock)
+        changes = Changes(store, self.sessions, gatekeeper, settings, record, clock, keys_changed)
         self.enrolments = Enrolments(store, hashing, self.sessions, changes, settings, clock)
         self.accounts = Accounts(store, hashing, self.enrolments, self.sessions, changes, settings, clock)
         self.groups = Groups(store, changes)
         self.credentials = Credentials(
             store, hashing, seal, self._throttling, self.sessions, changes, settings, record, clock
         )
+        self.keys = Keys(store, keys_changed, record, clock)
         self.logins = Logins(store, hashing, proofs, self._throttling, self.sessions, record, clock)
 
     async def tidy(self, now: datetime) -> None:

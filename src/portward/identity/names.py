@@ -1,4 +1,4 @@
-"""What accounts and groups may be called, and what people type for it.
+"""What accounts, groups and keys may be called, and what people type for it.
 
 account_name("ann")                     # 'ann', or Invalid
 typed_name("  Ann ")                    # 'ann': how a login form's name is looked up
@@ -22,6 +22,11 @@ def account_name(name: str) -> str:
 def group_name(name: str) -> str:
     """Returns `name`. Raises `Invalid`."""
     return _name(name, "a group")
+
+
+def key_name(name: str) -> str:
+    """Returns `name`. Raises `Invalid`."""
+    return _name(name, "a key")
 
 
 def email_address(email: str) -> str:

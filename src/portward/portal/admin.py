@@ -3,7 +3,8 @@
     app = create_admin(portal, journal, status, configuration)
 
 GET /status · GET /services · POST /reload · GET /sessions · DELETE /sessions/ID · DELETE /sessions?account=NAME, and
-what admin_accounts.py and admin_events.py list. An error is {"error": {"type", "message", "way_out", "exit_code"}}.
+what admin_accounts.py, admin_keys.py and admin_events.py list. An error is
+{"error": {"type", "message", "way_out", "exit_code"}}.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +22,7 @@ from portward.identity.identity import Identity
 from portward.portal import documents
 from portward.portal.admin_accounts import AccountsApi, GroupsApi
 from portward.portal.admin_events import EventsApi
+from portward.portal.admin_keys import KeysApi
 from portward.portal.portal import Portal
 from portward.watch.journal import Journal
 
@@ -67,6 +69,7 @@ def create_admin(portal: Portal, journal: Journal, status: Status, configuration
             *GatewayApi(portal, status, configuration).routes(),
             *AccountsApi(portal.identity, portal.settings).routes(),
             *GroupsApi(portal.identity).routes(),
+            *KeysApi(portal.identity).routes(),
             *SessionsApi(portal.identity).routes(),
             *EventsApi(portal.store, journal).routes(),
         ],

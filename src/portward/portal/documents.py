@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from portward.config import Settings
-from portward.config.values import spell_access
+from portward.config.values import spell_access, spell_duration
 from portward.edge.refusals import RULES
-from portward.model import Account, Event, Group, Route, Session
+from portward.model import Account, Event, Group, Key, Route, Session
 from portward.portal import problems
 from portward.portal.wording import device
 
@@ -40,6 +40,15 @@ def session(session: Session) -> Document:
         "expires_at": _time(session.expires_at),
         "second_factor_at": _time(session.second_factor_at),
         "device": device(session.user_agent).name,
+    }
+
+
+def key(key: Key) -> Document:
+    return {
+        **asdict(key),
+        "created_at": _time(key.created_at),
+        "expires_at": _time(key.expires_at),
+        "deadline": spell_duration(key.deadline) if key.deadline else None,
     }
 
 

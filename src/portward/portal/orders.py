@@ -8,7 +8,7 @@ An unknown key is a mistake, never ignored: a `name` in the body of PATCH /accou
 
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from portward.errors import Invalid
@@ -52,6 +52,24 @@ class Reset(Order):
 
 class NewGroup(Order):
     name: Text
+
+
+class KeyRights(Order):
+    """What is given is changed; null takes an expiry or a deadline away. `deadline` is spelt as in portward.toml."""
+
+    publish: Names = []
+    reach: Names = []
+    sources: Names = []
+    expires_at: AwareDatetime | None = None
+    deadline: Text | None = None
+
+
+class NewKey(KeyRights):
+    """`key` is the public key as its file holds it."""
+
+    name: Text
+    account: Text
+    key: Annotated[str, Field(max_length=_LARGEST)]
 
 
 AnyOrder = TypeVar("AnyOrder", bound=Order)

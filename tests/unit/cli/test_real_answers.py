@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.identity.test_keys import fresh_key
 from typer.testing import Result
 
 from portward.config import Settings
@@ -149,6 +150,19 @@ def test_a_refusal_is_a_sentence_and_its_exit_code(portward: Portward, words: li
     result = portward(*words)
     assert result.exit_code == code, result.output
     assert result.stderr.startswith("portward: ")
+
+
+def test_the_life_of_a_key(portward: Portward) -> None:
+    Path("id.pub").write_text(fresh_key())
+    added = done(portward("key", "add", "laptop", "id.pub", "--account", "zoe", "--until", "30d", "--json"))
+    assert json.loads(added)["key"]["publish"] == ["zoe-*"]
+    assert "laptop" in done(portward("key", "list", "--account", "zoe"))
+    assert "db:22" in done(portward("key", "change", "laptop", "--reach", "db:22,*.lab:*", "--deadline", "8h"))
+    done(portward("key", "change", "laptop", "--until", "none", "--deadline", "none", "--publish", ""))
+    shown = json.loads(done(portward("key", "show", "laptop", "--json")))["key"]
+    assert (shown["publish"], shown["expires_at"], shown["deadline"]) == ([], None, None)
+    done(portward("key", "remove", "laptop", "--yes"))
+    assert portward("key", "show", "laptop").exit_code == 4
 
 
 def test_sessions_are_listed_and_ended(portward: Portward) -> None:

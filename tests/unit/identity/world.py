@@ -20,6 +20,7 @@ from portward.config import Settings
 from portward.errors import EdgeError
 from portward.facts import Fact
 from portward.identity.answers import Started
+from portward.identity.gatekeeper import KeysChanged, no_ssh_server
 from portward.identity.identity import Identity
 from portward.identity.passwords import Passwords
 from portward.model import Account, EdgeSession, Role, Session
@@ -90,18 +91,23 @@ class World:
         self.pauses: list[float] = []
         self.settings = SETTINGS
         self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        self.identity = Identity(
-            store,
-            directory / "secret.key",
+        self._secret = directory / "secret.key"
+        self.identity = self.identity_with(no_ssh_server)
+
+    def identity_with(self, keys_changed: KeysChanged) -> Identity:
+        return Identity(
+            self.store,
+            self._secret,
             lambda: self.settings,
             self.edge,
-            self._record,
+            self.record,
             lambda: self.now,
             self._pause,
             self.passwords,
+            keys_changed,
         )
 
-    async def _record(self, fact: Fact) -> None:
+    async def record(self, fact: Fact) -> None:
         self.facts.append(fact)
 
     async def _pause(self, seconds: float) -> None:
