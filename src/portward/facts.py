@@ -125,6 +125,29 @@ class KeyApproved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceChanged(Fact):
+    """A device of `account` was changed; `by` is the account, or `cli`.
+
+    `change` is requested, approved, refused, enrolled, renewed, renamed or revoked.
+    """
+
+    device: str
+    name: str
+    change: str
+    by: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceExpiring(Fact):
+    """A device's certificate ends within so many days, and no newer one was made; 0 when it has ended."""
+
+    device: str
+    name: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Fact):
     """A configuration took effect; `how` is reload, runtime or start."""
 

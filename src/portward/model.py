@@ -12,6 +12,10 @@ from typing import Literal
 
 Source = Literal["files", "acme", "local"]
 """Where a certificate comes from: the operator's own file, a public authority, or the local one."""
+DeviceRule = Literal["required", "second-factor", "ignored"]
+"""What a route makes of a device's certificate: demands one, takes one for a second factor, does not ask."""
+DeviceRefusal = Literal["page", "handshake"]
+"""What a visitor without one gets: a page that says how to enrol, or no connection at all."""
 
 
 class Role(StrEnum):
@@ -129,6 +133,8 @@ class Route:
     verify: bool | str = True
     timeout: timedelta | None = None
     paths: tuple[str, ...] = ()
+    device: DeviceRule = "ignored"
+    device_refusal: DeviceRefusal = "page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,39 @@ class Key:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     deadline: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A certificate with which a phone, a laptop or a program of one account proves itself in the TLS handshake.
+
+    A renewed device has two for a while, of the same account and name. `fingerprint` is lower-case hex of the
+    certificate's SHA-256; `certificate` and `csr` are PEM. With `own_key` the device made its key and sent a request;
+    otherwise the gateway makes the key, and gives it away once. `account` is empty where that is gone.
+    """
+
+    id: str
+    account: str
+    name: str
+    requested_at: datetime
+    own_key: bool = False
+    csr: str = ""
+    approved_at: datetime | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    fingerprint: str = ""
+    serial: str = ""
+    certificate: str = ""
+    reminded: int | None = None
+
+    @property
+    def state(self) -> Literal["requested", "approved", "active", "revoked"]:
+        """What became of it; an active one may have expired."""
+        if self.revoked_at or not self.account:
+            return "revoked"
+        return "active" if self.issued_at else "approved" if self.approved_at else "requested"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from portward.config.carriage import check_carriage
+from portward.config.devices import check_devices
 from portward.config.findings import Finding
 from portward.config.lines import KeyPath
 from portward.config.settings import ServiceSettings, Settings
@@ -38,6 +39,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from _lifetimes(settings)
     yield from _hosts(settings)
     yield from _repeated_routes(settings)
+    yield from check_devices(list(placed_routes(settings)))
     for path, route in placed_routes(settings):
         yield from _route(path, route)
         yield from _loop(path, route.upstream, settings, around)

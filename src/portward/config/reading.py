@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from portward.config.addresses import is_own
 from portward.config.checks import Surroundings, check
+from portward.config.devices import check_device_files
 from portward.config.findings import Finding, findings_of, in_order, spell_key
 from portward.config.lines import KeyPath, line_of, lines
 from portward.config.networks import NoNetwork, networks_of
@@ -71,7 +72,13 @@ def parse(text: str, file: Path, environ: Mapping[str, str] = os.environ, *, sta
     except ValidationError as error:
         found = [*findings_of(error), *_checked_rest(data, error, directory, around)]
         raise ConfigError(_mistakes(found, text, file, environ)) from None
-    found = [*check(settings, around), *_authorities(settings), *_lists(settings), *_signers(settings)]
+    found = [
+        *check(settings, around),
+        *_authorities(settings),
+        *_lists(settings),
+        *_signers(settings),
+        *check_device_files(settings),
+    ]
     if found:
         raise ConfigError(_mistakes(found, text, file, environ))
     return settings
@@ -109,9 +116,7 @@ def _checked_rest(
     if rest is not None:
         settings = Settings.model_validate(rest, context={"directory": directory})
         yield from check(settings, around)
-        yield from _authorities(settings)
-        yield from _lists(settings)
-        yield from _signers(settings)
+        yield from _files(settings)
 
 
 def _readable_part(data: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
@@ -125,6 +130,14 @@ def _readable_part(data: dict[str, Any], error: ValidationError) -> dict[str, An
             services.pop(path[1], None)
     sections = {path[0] for path in broken}
     return {**{key: value for key, value in data.items() if key not in sections}, "services": services}
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    """Files that the settings name, and that can't be used."""
+    yield from _authorities(settings)
+    yield from _lists(settings)
+    yield from _signers(settings)
+    yield from check_device_files(settings)
 
 
 def _authorities(settings: Settings) -> Iterator[Finding]:

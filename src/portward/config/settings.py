@@ -20,6 +20,7 @@ from portward.config.values import (
     AccessRule,
     Address,
     Authority,
+    CertificateFile,
     Count,
     Duration,
     Flag,
@@ -34,7 +35,7 @@ from portward.config.values import (
     Timeout,
     UpstreamUrl,
 )
-from portward.model import Access, Route, Upstream
+from portward.model import Access, DeviceRefusal, DeviceRule, Route, Upstream
 
 
 class Listen(Section):
@@ -124,6 +125,21 @@ class Defence(Section):
     """Files with more of them, one a line; HAProxy reads them, so they may be long."""
 
 
+class Devices(Section):
+    """Certificates of phones, laptops and programs, which services may demand or take for a second factor."""
+
+    approval: Flag = True
+    """Whether an owner must approve what an account enrols by itself. Owners' own devices wait for nobody."""
+    lifetime: Duration = timedelta(days=365)
+    """How long a certificate counts before it must be renewed."""
+    remind: Duration = timedelta(days=30)
+    """How long before its end a reminder stands at home and among the events."""
+    authorities: tuple[CertificateFile, ...] = ()
+    """Other authorities' certificates, PEM. Their devices satisfy `required`, whoever logs in with them."""
+    crl_files: tuple[CertificateFile, ...] = ()
+    """Revocation lists of those authorities, PEM; either none of them, or one of each authority."""
+
+
 class Log(Section):
     """What is written down, and for how long."""
 
@@ -146,6 +162,8 @@ class RouteSettings(Section):
     """Who may open it. Default: the service's rule."""
     second_factor: Flag | None = None
     """Whether a second factor is needed. Default: as the service says; never where `access` is public."""
+    device: DeviceRule | None = None
+    """Whether a device's certificate is demanded. Default: as the service says."""
 
 
 class ServiceSettings(Section):
@@ -175,6 +193,10 @@ class ServiceSettings(Section):
     """Who may open it: public, members, owners, group:NAME, account:NAME, or a list of these."""
     second_factor: Flag = False
     """Whether a second factor is needed on top of the login."""
+    device: DeviceRule = "ignored"
+    """A device's certificate: `required`, taken in place of a `second-factor`, or `ignored`."""
+    device_refusal: DeviceRefusal = "page"
+    """Without one that is required: a `page` that says how to enrol, or no TLS `handshake`."""
     strip: Flag = False
     """Take `path` off before the request goes to the upstream."""
     paths: tuple[PathPrefix, ...] = ()
@@ -208,6 +230,8 @@ class Settings(Section):
     """How long people stay logged in."""
     defence: Defence = Defence()
     """Address lists of gate 2."""
+    devices: Devices = Devices()
+    """Certificates of phones, laptops and programs."""
     tunnels: Tunnels | None = None
     """The SSH server for services that dial in."""
     log: Log = Log()
@@ -267,18 +291,22 @@ class Settings(Section):
             verify=service.verify,
             timeout=service.timeout,
             paths=service.paths,
+            device=service.device,
+            device_refusal=service.device_refusal,
         )
 
     def _parts(self, name: str, service: ServiceSettings) -> Iterator[Route]:
         own = self._own_route(name, service)
         for part in service.routes:
+            access = _access_of(part, service)
             yield replace(
                 own,
                 name=f"{name}:{part.path.strip('/')}",
                 path=part.path,
                 upstream=part.upstream or own.upstream,
-                access=_access_of(part, service),
+                access=access,
                 strip=part.strip,
+                device=part.device or _inherited_rule(own.device, access),
             )
 
 
@@ -286,3 +314,8 @@ def _access_of(part: RouteSettings, service: ServiceSettings) -> Access:
     access = part.access or service.access
     inherited = service.second_factor and not access.public
     return replace(access, second_factor=inherited if part.second_factor is None else part.second_factor)
+
+
+def _inherited_rule(rule: DeviceRule, access: Access) -> DeviceRule:
+    """A part that asks for no second factor has no use for something in its place."""
+    return "ignored" if rule == "second-factor" and not access.second_factor else rule

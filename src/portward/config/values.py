@@ -34,6 +34,7 @@ __all__ = [
     "AccessRule",
     "Address",
     "Authority",
+    "CertificateFile",
     "Count",
     "Duration",
     "Flag",
@@ -79,6 +80,12 @@ def _authority(value: Any, info: ValidationInfo) -> bool | str:
 def _list_file(value: Any, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no path", expected="the path of a file with a network on each line")
+    return beside(value, info)
+
+
+def _certificate_file(value: Any, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise Misspelt("is no path", expected="the path of a PEM file")
     return beside(value, info)
 
 
@@ -144,6 +151,10 @@ Authority = Annotated[
 """`true`, `false`, or a CA file, whose path is relative to portward.toml."""
 ListFile = Annotated[str, BeforeValidator(_list_file), _text(examples=["drop.txt", "/etc/portward/deny.txt"])]
 """A file of networks; its path is relative to portward.toml."""
+CertificateFile = Annotated[
+    str, BeforeValidator(_certificate_file), _text(examples=["corp-ca.pem", "/etc/ssl/corp.crl"])
+]
+"""A PEM file; its path is relative to portward.toml."""
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

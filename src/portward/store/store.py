@@ -14,6 +14,7 @@ from portward.store.accounts import Accounts
 from portward.store.attempts import Attempts
 from portward.store.credentials import Credentials
 from portward.store.database import Database
+from portward.store.devices import Devices
 from portward.store.events import Events
 from portward.store.groups import Groups
 from portward.store.handovers import Handovers
@@ -37,6 +38,7 @@ class Store:
         self.tickets = Tickets(database)
         self.handovers = Handovers(database)
         self.keys = Keys(database)
+        self.devices = Devices(database)
         self.attempts = Attempts(database)
         self.events = Events(database)
 

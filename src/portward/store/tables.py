@@ -185,6 +185,29 @@ keys = Table(
 )
 Index("keys_account", keys.c.account)
 
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String, primary_key=True),
+    # Kept when the account is gone: what it held must stay on the revocation list until it expires.
+    Column("account", String, ForeignKey("accounts.name", ondelete="SET NULL")),
+    Column("name", String, nullable=False),
+    Column("own_key", Boolean, nullable=False),
+    Column("csr", String, nullable=False),
+    Column("certificate", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("serial", String, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("approved_at", Moment),
+    Column("issued_at", Moment),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("used_at", Moment),
+    Column("reminded", Integer),
+)
+Index("devices_account", devices.c.account)
+Index("devices_fingerprint", devices.c.fingerprint, unique=True, sqlite_where=devices.c.fingerprint != "")
+
 attempts = Table(
     "attempts",
     metadata,

@@ -10,8 +10,9 @@ import pytest
 
 from portward.errors import Conflict, Invalid, NotFound, StoreError
 from portward.facts import LoggedIn, LoginFailed, RequestRefused
-from portward.model import Account, HostSession, Key, Role, Session
+from portward.model import Account, Device, HostSession, Key, Role, Session
 from portward.store import Store
+from portward.store.devices import Issued
 from portward.store.handovers import Handover
 from portward.store.migrate import migrate_with, upgrade
 
@@ -302,3 +303,73 @@ def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
             assert await asyncio.wait_for(store.groups.list(), 5) == []
 
     asyncio.run(story())
+
+
+def phone(identity: str = "1", **more: object) -> Device:
+    return Device(id=identity, account="ann", name="phone", requested_at=NOW, **more)  # type: ignore[arg-type]
+
+
+def issued(fingerprint: str, expires_at: datetime = SOON) -> Issued:
+    return Issued("-----BEGIN CERTIFICATE-----", fingerprint, f"0{fingerprint}", NOW, expires_at)
+
+
+def test_a_device_is_issued_once_and_only_after_its_approval(live: Callable[[Story], None]) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        await store.devices.add(phone())
+        assert not await store.devices.issue("1", issued("a"))
+        assert await store.devices.approve("1", NOW)
+        assert not await store.devices.approve("1", NOW)
+        assert await store.devices.issue("1", issued("a"))
+        assert not await store.devices.issue("1", issued("b"))
+        [device] = await store.devices.trusted(NOW)
+        assert (device.fingerprint, device.state) == ("a", "active")
+        assert await store.devices.trusted(SOON) == []
+
+    live(story)
+
+
+def test_a_revoked_device_takes_its_renewals_with_it_and_stays_on_the_list(live: Callable[[Story], None]) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        for identity in ("1", "2"):
+            await store.devices.add(phone(identity, approved_at=NOW))
+            await store.devices.issue(identity, issued(identity))
+        assert len(await store.devices.revoke("ann", "phone", NOW)) == 2
+        assert await store.devices.revoke("ann", "phone", SOON) == []
+        assert await store.devices.trusted(NOW) == []
+        assert [entry.serial for entry in await store.devices.revoked(NOW)] == ["01", "02"]
+        assert await store.devices.revoked(SOON) == []
+
+    live(story)
+
+
+def test_the_devices_of_a_disabled_account_are_not_trusted_and_those_of_a_removed_one_are_revoked(
+    live: Callable[[Story], None],
+) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        await store.devices.add(phone(approved_at=NOW))
+        await store.devices.issue("1", issued("a"))
+        await store.accounts.change("ann", disabled=True)
+        assert await store.devices.trusted(NOW) == []
+        assert await store.devices.revoked(NOW) == []
+        await store.accounts.remove("ann")
+        [device] = await store.devices.list()
+        assert (device.account, device.state) == ("", "revoked")
+        assert [entry.serial for entry in await store.devices.revoked(NOW)] == ["0a"]
+
+    live(story)
+
+
+def test_a_request_that_nobody_followed_up_is_forgotten(live: Callable[[Story], None]) -> None:
+    async def story(store: Store) -> None:
+        await store.accounts.add(Account("ann"))
+        await store.devices.add(phone("1"))
+        await store.devices.add(phone("2", approved_at=NOW))
+        await store.devices.issue("2", issued("a"))
+        assert await store.devices.forget(asked_before=SOON, expired_before=NOW) == 1
+        assert not await store.devices.remove("2")
+        assert await store.devices.forget(asked_before=SOON, expired_before=SOON + timedelta(seconds=1)) == 1
+
+    live(story)
