@@ -130,7 +130,7 @@ def _fact(fields: Mapping[str, Any], rule: str) -> RequestRefused:
         method=fields.get("method", ""),
         path=fields.get("path", ""),
         status=fields.get("status", 0),
-        detail=str(fields.get("tls") or fields.get("error") or ""),
+        detail=str(fields.get("tls") or fields.get("error") or fields.get("service") or ""),
     )
 
 

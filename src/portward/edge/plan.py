@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from portward.config import Settings
+from portward.config.settings import ServiceSettings
 from portward.edge.engine import Engine
 from portward.edge.render import BACKENDS, Skeleton, render
 from portward.host.paths import State
@@ -72,9 +73,10 @@ def plan(
     for route in settings.routes:
         by_host.setdefault(route.host, []).append(route)
     servers = {s.name: s for route in settings.routes if (s := _server(route, state, addresses))}
+    tcp = {name: _tcp_address(name, service, state, addresses) for name, service in settings.tcp_services.items()}
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
     return Plan(
-        skeleton=render(settings, state, engine, deny_lists),
+        skeleton=render(settings, state, engine, deny_lists, tcp),
         servers=servers,
         routes=routes,
         access=settings.routes,
@@ -86,7 +88,9 @@ def plan(
 
 def names_to_resolve(settings: Settings) -> frozenset[str]:
     """Upstream hosts that are names, not addresses."""
-    return frozenset(route.upstream.host for route in settings.routes if is_name(route.upstream.host))
+    upstreams = [route.upstream for route in settings.routes]
+    upstreams += [service.upstream for service in settings.tcp_services.values() if service.upstream]
+    return frozenset(upstream.host for upstream in upstreams if is_name(upstream.host))
 
 
 def is_name(host: str) -> bool:
@@ -155,13 +159,19 @@ def server_name(route: Route) -> str:
 
 
 def _server(route: Route, state: State, addresses: Mapping[str, str]) -> Server | None:
-    address = _address(route.upstream, state, addresses)
+    address = _address(route.service, route.upstream, state, addresses)
     if address is None:
         return None
     return Server(server_name(route), _backend(route), address, _options(route))
 
 
-def _address(upstream: Upstream, state: State, addresses: Mapping[str, str]) -> str | None:
+def _tcp_address(name: str, service: ServiceSettings, state: State, addresses: Mapping[str, str]) -> str | None:
+    return _address(name, service.upstream or Upstream("tunnel"), state, addresses)
+
+
+def _address(service: str, upstream: Upstream, state: State, addresses: Mapping[str, str]) -> str | None:
+    if upstream.scheme == "tunnel":
+        return f"unix@{state.service_socket(service)}"
     if upstream.scheme == "demo":
         return f"unix@{state.demo_socket}"
     if upstream.scheme == "unix":

@@ -49,6 +49,14 @@ RULES = _rules(
         "Raise the limit, or name the source in `defence.allow`.",
     ),
     Refusal(
+        "not_listed",
+        "connection",
+        0,
+        "This address may not connect",
+        "The source is in none of the networks that may connect to this raw TCP service, so the connection was closed.",
+        "Add its network to the service's `allow`.",
+    ),
+    Refusal(
         "tls_no_name",
         "TLS",
         0,
@@ -213,7 +221,10 @@ def rule_of_line(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
         return _tls_rule(line, hosts)
     if line.get("why"):
         return str(line["why"])
-    if str(line.get("state", "-")).startswith("-"):
+    state = str(line.get("state", "-"))
+    if "service" in line:  # raw TCP knows no statuses: the server refused the connection, or did not accept it in time
+        return "upstream_down" if state[:2] in {"SC", "sC"} else None
+    if state.startswith("-"):
         return None
     rule = _BY_STATUS.get(line.get("status", 0))
     return "portal_down" if rule in _UPSTREAMS_FAULT and line.get("backend") == "portal" else rule

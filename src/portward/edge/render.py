@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -57,12 +58,21 @@ def crt_list(state: State) -> Path:
     return state.edge / "crt-list"
 
 
-def render(settings: Settings, state: State, engine: Engine, deny_lists: Sequence[bytes] = ()) -> Skeleton:
-    """Everything that only a reload can change. The fingerprint covers the text and all files."""
+def render(
+    settings: Settings,
+    state: State,
+    engine: Engine,
+    deny_lists: Sequence[bytes] = (),
+    tcp_servers: Mapping[str, str | None] = MappingProxyType({}),
+) -> Skeleton:
+    """Everything that only a reload can change. The fingerprint covers the text and all files.
+
+    `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve.
+    """
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
     files = _files(settings) | lists
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
-    text = template.render(_context(settings, state, engine) | {"deny_lists": list(lists)})
+    text = template.render(_context(settings, state, engine) | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)})
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content + b"\0")
@@ -122,6 +132,19 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
     }
 
 
+def _tcp(settings: Settings, servers: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "addresses": [service.listen],
+            "server": servers[name],
+            "proxy_protocol": service.proxy_protocol,
+            "timeout": service.timeout or settings.timeouts.tunnel,
+        }
+        for name, service in settings.tcp_services.items()
+    ]
+
+
 def _files(settings: Settings) -> dict[str, bytes]:
     networks = settings.proxies.forwarded_for, settings.proxies.proxy_protocol
     files = {
@@ -131,6 +154,7 @@ def _files(settings: Settings) -> dict[str, bytes]:
         "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request"),
         "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout"),
     }
+    files |= {f"tcp-{name}.lst": _lines(service.allow) for name, service in settings.tcp_services.items()}
     for rule in RULES.values():
         if rule.status:
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
