@@ -1,8 +1,11 @@
 """What happened, in the past tense. Facts are kept as events, and `portward events` shows them.
 
 LoginFailed(time=now, account="ann", address="203.0.113.7", reason="password")
+
+The program `tunnels` sends its facts to the keeper as lines: `to_line(TunnelOpened(…))` there, `from_line(line)` here.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -297,3 +300,23 @@ class CertificateRefused(Fact):
     source: str
     reason: str
     host: str = ""
+
+
+_SENT = {
+    kind.__name__: kind
+    for kind in (
+        *(TunnelOpened, TunnelClosed, TunnelFailing, TunnelRecovered, TunnelRefused),
+        *(KeyRefused, JumpOpened),
+    )
+}
+
+
+def to_line(fact: Fact) -> bytes:
+    """A fact as one line of JSON; its time is RFC 3339."""
+    return json.dumps({"kind": fact.kind, **asdict(fact), "time": fact.time.isoformat()}).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Fact:
+    """What `to_line` wrote. Raises `ValueError`, `TypeError`, `KeyError`, `AttributeError` for anything else."""
+    fields = json.loads(line)
+    return _SENT[fields.pop("kind")](**{**fields, "time": datetime.fromisoformat(fields["time"])})

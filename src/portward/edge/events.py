@@ -1,4 +1,4 @@
-"""Refusals as HAProxy tells them: one JSON object a line over a local stream socket.
+"""What HAProxy and the program `tunnels` tell: one JSON object a line over a local stream socket.
 
     async with EventListener(state.events_socket, record, hosts=lambda: plan.hosts) as listener: ...
 
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from portward.edge.allowance import Allowance
 from portward.edge.refusals import RULES, rule_of_line
-from portward.facts import EventsDropped, Fact, RequestRefused
+from portward.facts import EventsDropped, Fact, RequestRefused, from_line
 from portward.host.listeners import listening
 
 _BATCH_SECONDS = 0.2
@@ -28,6 +28,8 @@ _KEPT_PER_BATCH = 200
 _SURPLUS_SECONDS = 5.0
 """How often at most a flood is told of."""
 _LINE_BYTES = 64 * 1024
+_OF_TUNNELS = b'{"kind": "'
+"""How a line of the program `tunnels` begins; HAProxy's begin with their time."""
 
 log = logging.getLogger(__name__)
 Record = Callable[[Sequence[Fact]], Awaitable[None]]
@@ -83,7 +85,7 @@ class EventListener:
         if len(self._pending) < _KEPT_PER_BATCH and self._allowance.spend(fact.address, time.monotonic()):
             self._pending.append(fact)
         else:
-            self._surplus[fact.rule] += 1
+            self._surplus[fact.rule if isinstance(fact, RequestRefused) else fact.kind] += 1
         self._wake.set()
 
     async def _flush_forever(self) -> None:
@@ -106,9 +108,11 @@ class EventListener:
             await self._record(facts)
 
 
-def fact_of_line(line: bytes, hosts: Collection[str]) -> RequestRefused | None:
-    """One line of the ring as a fact. None for lines that tell of no refusal, and for those that can't be read."""
+def fact_of_line(line: bytes, hosts: Collection[str]) -> Fact | None:
+    """One line as a fact. None for lines that tell of nothing, and for those that can't be read."""
     try:
+        if line.startswith(_OF_TUNNELS):
+            return from_line(line)
         fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
         rule = rule_of_line(fields, hosts)
         return _fact(fields, rule) if rule is not None and rule in RULES else None

@@ -72,7 +72,9 @@ def render(
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
     files = _files(settings) | lists
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
-    text = template.render(_context(settings, state, engine) | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)})
+    text = template.render(
+        _context(settings, state, engine) | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)}
+    )
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + content + b"\0")

@@ -1,6 +1,7 @@
 """One line of HAProxy's event ring becomes one fact, or none; never an exception."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from portward.edge.events import fact_of_line
 from portward.edge.refusals import RULES
+from portward.facts import Fact, KeyRefused, RequestRefused, TunnelOpened, to_line
 
 HOSTS = frozenset({"wiki.example.com"})
 REQUEST: dict[str, Any] = {
@@ -32,8 +34,14 @@ def line(fields: dict[str, Any], **changes: Any) -> bytes:
     return json.dumps(fields | changes).encode() + b"\n"
 
 
+def refusal(line: bytes) -> RequestRefused | None:
+    fact = fact_of_line(line, HOSTS)
+    assert fact is None or isinstance(fact, RequestRefused)
+    return fact
+
+
 def test_a_refused_request_tells_who_asked_for_what() -> None:
-    fact = fact_of_line(line(REQUEST), HOSTS)
+    fact = refusal(line(REQUEST))
     assert fact is not None
     assert (fact.rule, fact.gate, fact.status, fact.request_id) == ("no_session", "identity", 401, "17-1765000000-4")
     assert (fact.address, fact.account, fact.host, fact.sni, fact.path) == (
@@ -43,7 +51,7 @@ def test_a_refused_request_tells_who_asked_for_what() -> None:
 
 
 def test_a_request_for_another_host_than_that_of_the_handshake_tells_both() -> None:
-    fact = fact_of_line(line(REQUEST, why="misdirected", asked="bank.example.com"), HOSTS)
+    fact = refusal(line(REQUEST, why="misdirected", asked="bank.example.com"))
     assert fact is not None
     assert (fact.host, fact.sni) == ("bank.example.com", "wiki.example.com")
 
@@ -52,7 +60,7 @@ def test_a_request_for_another_host_than_that_of_the_handshake_tells_both() -> N
     ("sni", "rule"), [("", "tls_no_name"), ("evil.example", "tls_unknown_name"), ("WIKI.example.com", "tls_failed")]
 )
 def test_a_failed_handshake_is_named_after_what_was_asked_for(sni: str, rule: str) -> None:
-    fact = fact_of_line(line(HANDSHAKE, sni=sni), HOSTS)
+    fact = refusal(line(HANDSHAKE, sni=sni))
     assert fact is not None
     assert (fact.rule, fact.sni, fact.detail) == (rule, sni, "unknown")
 
@@ -62,11 +70,11 @@ def test_a_failed_handshake_is_named_after_what_was_asked_for(sni: str, rule: st
     [{"why": "-", "state": "CD", "status": 200}, {"why": "-", "state": "--", "status": 502}, {"why": "no_such_rule"}],
 )
 def test_what_is_no_refusal_of_ours_is_no_fact(changes: dict[str, Any]) -> None:
-    assert fact_of_line(line(REQUEST, **changes), HOSTS) is None
+    assert refusal(line(REQUEST, **changes)) is None
 
 
 def test_a_client_that_left_during_the_handshake_is_no_fact() -> None:
-    assert fact_of_line(line(HANDSHAKE, code=24, sni="wiki.example.com"), HOSTS) is None
+    assert refusal(line(HANDSHAKE, code=24, sni="wiki.example.com")) is None
 
 
 @pytest.mark.parametrize(
@@ -82,12 +90,56 @@ def test_a_client_that_left_during_the_handshake_is_no_fact() -> None:
     ],
 )
 def test_a_line_that_cannot_be_read_is_passed_over(hostile: bytes) -> None:
-    assert fact_of_line(hostile, HOSTS) is None
+    assert refusal(hostile) is None
 
 
 @given(
     st.dictionaries(st.sampled_from([*REQUEST, *HANDSHAKE, "sni"]), st.none() | st.text() | st.floats() | st.integers())
 )
 def test_no_line_whatever_is_in_it_ends_the_listener(fields: dict[str, Any]) -> None:
-    fact = fact_of_line(json.dumps(fields).encode(), HOSTS)
+    fact = refusal(json.dumps(fields).encode())
     assert fact is None or fact.rule in RULES
+
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        TunnelOpened(time=NOW, service="ann-blog", key="laptop", host="ann-blog.example.com", made=True, account="ann"),
+        KeyRefused(time=NOW, address="192.0.2.7", why="unknown", fingerprint="SHA256:x"),
+    ],
+)
+def test_a_fact_of_the_ssh_server_arrives_as_it_was_sent(fact: Fact) -> None:
+    assert fact_of_line(to_line(fact), HOSTS) == fact
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"kind": "AccountChanged", "time": "2026-01-02T00:00:00+00:00", "change": "added", "by": "me"}',
+        b'{"kind": "TunnelOpened"}',
+        b'{"kind": "TunnelOpened", "time": "soon", "service": "a", "key": "b"}',
+        b'{"kind": "KeyRefused", "time": "2026-01-02T00:00:00+00:00", "why": "x", "more": 1}',
+        b'{"kind": "',
+    ],
+)
+def test_a_line_that_is_no_fact_of_the_ssh_server_is_left_out(bad: bytes) -> None:
+    assert fact_of_line(bad, HOSTS) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"why": "not_listed", "state": "PR"}, "not_listed"),
+        ({"state": "SC"}, "upstream_down"),
+        ({"state": "sC"}, "upstream_down"),
+        ({"state": "SD"}, None),
+        ({"state": "--"}, None),
+    ],
+)
+def test_a_raw_tcp_connection_tells_its_service(changes: dict[str, str], rule: str | None) -> None:
+    tcp = {"time": 1765000000.25, "id": "7", "ip": "192.0.2.7", "port": 4, "service": "db", "state": "--", "why": "-"}
+    fact = refusal(line(tcp, **changes))
+    assert (fact and (fact.rule, fact.detail, fact.request_id)) == (rule and (rule, "db", "7"))

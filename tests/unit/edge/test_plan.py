@@ -103,3 +103,28 @@ def test_a_sessions_line_holds_both_deadlines() -> None:
 def test_a_servers_name_is_one_that_haproxy_takes(name: str) -> None:
     route = Route(name, name, "a.example.com", "/", WIKI.upstream, WIKI.access)
     assert set(server_name(route)) <= set("abcdefghijklmnopqrstuvwxyz0123456789:-_")
+
+
+def test_a_service_that_dials_in_is_reached_at_its_own_socket() -> None:
+    services = {"blog": {"tunnel": True, "routes": [{"path": "/hooks", "access": "public"}]}}
+    assert {s.address for s in planned(services).servers.values()} == {"unix@/var/lib/portward/run/tunnels/blog.sock"}
+
+
+def test_raw_tcp_has_a_frontend_of_its_own_and_no_route() -> None:
+    service = {"kind": "tcp", "upstream": "tcp://nas.lan:22", "listen": 2200, "allow": ["10.0.0.0/8"]}
+    wanted = planned({"ssh": service}, **{"nas.lan": "10.0.0.7"})
+    assert set(wanted.routes) == {"auth.example.com/"}
+    assert "server ssh 10.0.0.7:22\n" in wanted.configuration()
+    assert wanted.skeleton.files["tcp-ssh.lst"] == b"10.0.0.0/8\n"
+
+
+def test_raw_tcp_whose_upstream_does_not_resolve_is_answered_by_nobody() -> None:
+    service = {"kind": "tcp", "upstream": "tcp://nas.lan:22", "listen": 2200, "allow": ["10.0.0.0/8"]}
+    made = Settings.model_validate({"services": {"ssh": service}})
+    assert names_to_resolve(made) == {"nas.lan"}
+    assert "server ssh" not in planned({"ssh": service}).configuration()
+
+
+def test_proxy_protocol_is_sent_where_it_is_asked_for() -> None:
+    service = {"kind": "tcp", "tunnel": True, "listen": 5432, "allow": ["10.0.0.0/8"], "proxy-protocol": "v2"}
+    assert "run/tunnels/db.sock send-proxy-v2\n" in planned({"db": service}).configuration()
