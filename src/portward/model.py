@@ -159,6 +159,14 @@ class Key:
     deadline: timedelta | None = None
 
 
+def own_prefix(account: str) -> str:
+    """How the names begin that an account's keys may make on the spot: `ann-`.
+
+    A dot or an underscore of the account is a dash there, since names of services have neither.
+    """
+    return f"{account.replace('.', '-').replace('_', '-')}-"
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A certificate with which a phone, a laptop or a program of one account proves itself in the TLS handshake.

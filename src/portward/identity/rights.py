@@ -13,13 +13,13 @@ from ipaddress import ip_network
 
 from portward.config.spelling import NAME_PATTERN, Misspelt, parse_network, spell_duration
 from portward.errors import Invalid
-from portward.model import Key
+from portward.model import Key, own_prefix
 
 MOST = 100
 _LONGEST_DEADLINE = timedelta(days=3650)
 _SERVICE = re.compile(rf"{NAME_PATTERN}|[a-z0-9][a-z0-9-]{{0,31}}-\*")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
+_NAME = re.compile(rf"\*|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _DESTINATION = re.compile(r"(?P<host>\[[0-9a-f:.]+\](?:/[0-9]{1,3})?|[^\[\]:]+):(?P<port>[0-9]{1,5}|\*)")
 
 
@@ -61,11 +61,8 @@ class Rights:
 
 
 def own_names(account: str) -> tuple[str, ...]:
-    """The names that an account's keys may publish unless somebody says otherwise: `ACCOUNT-…`.
-
-    A dot or an underscore of the account is a dash there, since names of services have neither.
-    """
-    return (f"{re.sub('[._]', '-', account)}-*",)
+    """The names that an account's keys may publish unless somebody says otherwise: `ACCOUNT-*`."""
+    return (f"{own_prefix(account)}*",)
 
 
 def services(words: Iterable[str]) -> tuple[str, ...]:
@@ -74,7 +71,10 @@ def services(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def destinations(words: Iterable[str]) -> tuple[str, ...]:
-    """`HOST:PORT`, where HOST is a name, `*.domain`, an address or a network (IPv6 in brackets); PORT may be `*`."""
+    """`HOST:PORT`, where HOST is a name, `*.domain`, `*` for every name, an address, or a network; PORT may be `*`.
+
+    IPv6 stands in brackets: `[2001:db8::]/32:22`.
+    """
     return _each((word.lower() for word in words), _destination)
 
 

@@ -20,7 +20,16 @@ def test_rights_are_kept_in_one_spelling_each_once() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["db:5432", "10.0.0.7:22", "10.0.0.0/8:*", "[::1]:22", "[2001:db8::]/32:*", "build_1.lab:65535", "*.lab:22"],
+    [
+        "db:5432",
+        "10.0.0.7:22",
+        "10.0.0.0/8:*",
+        "[::1]:22",
+        "[2001:db8::]/32:*",
+        "build_1.lab:65535",
+        "*.lab:22",
+        "*:443",
+    ],
 )
 def test_a_destination_is_a_place_and_a_port(word: str) -> None:
     assert Rights(reach=(word,)).checked(NOW).reach == (word,)
