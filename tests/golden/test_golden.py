@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.golden.case import CASES, ENGINE, Case
 
+from portward.edge.certificates import ShownCertificates
 from portward.edge.engine import find_engine
 from portward.edge.publisher import Publisher
 from portward.edge.runtime import Runtime
@@ -37,7 +38,7 @@ def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
 
     async def publish() -> str:
         shown = await certificates.provide(wanted.hosts, "example.com", ())
-        return await Publisher(state, engine, nobody_runs).publish(wanted, shown)
+        return await Publisher(state, engine, nobody_runs, ShownCertificates(nobody_runs, state)).publish(wanted, shown)
 
     assert asyncio.run(publish()) == "start"
     assert state.haproxy_cfg.read_text() == wanted.configuration()

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from portward.config import Settings
 from portward.config.settings import ServiceSettings
+from portward.edge.doors import Door, doors
 from portward.edge.engine import Engine
 from portward.edge.render import BACKENDS, Skeleton, render
 from portward.host.paths import State
@@ -46,6 +47,7 @@ class Plan:
     routes: dict[str, str]
     access: tuple[Route, ...]
     hosts: tuple[str, ...]
+    doors: tuple[Door, ...]
     allow: dict[str, str]
     deny: dict[str, str]
 
@@ -75,13 +77,15 @@ def plan(
     servers = {s.name: s for route in settings.routes if (s := _server(route, state, addresses))}
     tcp = {name: _tcp_address(name, service, state, addresses) for name, service in settings.tcp_services.items()}
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
+    own = doors(settings.listen.https, settings.proxies.proxy_protocol, ipv6=engine.ipv6)
     return Plan(
         skeleton=render(settings, state, engine, deny_lists, tcp),
         servers=servers,
         routes=routes,
         access=settings.routes,
         hosts=tuple(by_host),
-        allow={str(network): "allow" for network in settings.defence.allow},
+        doors=own,
+        allow={str(network): "allow" for network in (*settings.defence.allow, *(door.source for door in own))},
         deny={str(network): "deny" for network in settings.defence.deny},
     )
 

@@ -1,6 +1,6 @@
 """Puts a plan into force: over the runtime socket where that is enough, by a seamless reload where it is not.
 
-    publisher = Publisher(state, engine, runtime)
+    publisher = Publisher(state, engine, runtime, ShownCertificates(runtime, state))
     how = await publisher.publish(plan, certificates)       # 'runtime', 'reload' or 'start'
 
 Files are written first, so that a restart of HAProxy agrees with its memory. What HAProxy really has is asked for
@@ -9,13 +9,13 @@ each time and only the difference is sent, so publishing the same plan again men
 
 import asyncio
 import logging
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from portward.edge.certificates import ShownCertificates
 from portward.edge.engine import Engine
 from portward.edge.mapfile import MapFile
 from portward.edge.plan import Plan
@@ -36,10 +36,11 @@ log = logging.getLogger(__name__)
 
 
 class Publisher:
-    def __init__(self, state: State, engine: Engine, runtime: Runtime) -> None:
+    def __init__(self, state: State, engine: Engine, runtime: Runtime, shown: ShownCertificates) -> None:
         self._state = state
         self._engine = engine
         self._runtime = runtime
+        self._shown = shown
         self._servers = Servers(runtime)
 
     async def publish(self, plan: Plan, certificates: Mapping[str, Certificate]) -> How:
@@ -92,6 +93,7 @@ class Publisher:
     async def _publish(self, plan: Plan, certificates: Mapping[str, Certificate], running: str | None) -> How:
         self._write(plan, certificates)
         if running == plan.skeleton.fingerprint:
+            self._shown.follow(plan.doors)
             try:
                 await self.mend(plan, certificates)
             except EdgeError as error:
@@ -99,10 +101,10 @@ class Publisher:
             else:
                 return "runtime"
         await self._check()
-        if running is None:
-            return "start"
-        await self._reload(plan)
-        return "reload"
+        if running is not None:
+            await self._reload(plan)
+        self._shown.follow(plan.doors)
+        return "start" if running is None else "reload"
 
     async def mend(self, plan: Plan, certificates: Mapping[str, Certificate]) -> list[str]:
         """Make the running worker's memory equal to the plan; no route ever stands without its server.
@@ -110,11 +112,15 @@ class Publisher:
         Returns a sentence fragment for each thing that was not as it should be.
         """
         mended = await self._servers.add_missing(plan.servers)
-        mended += await self._add_certificates(certificates)
+        mended += await self._shown.add(certificates)
         for name in _PLANNED_MAPS:
             mended += await self._mend_map(map_file(self._state, name), getattr(plan, name))
-        mended += await self._drop_certificates(certificates)
+        mended += await self._shown.drop(certificates)
         return mended + await self._servers.retire_surplus(plan.servers)
+
+    async def look(self, certificates: Mapping[str, Certificate]) -> list[str]:
+        """Shake hands for what was not seen yet; the rest as `mend`."""
+        return await self._shown.look(certificates)
 
     async def _mend_map(self, path: Path, wanted: Mapping[str, str]) -> list[str]:
         there = await self.entries(path)
@@ -131,40 +137,6 @@ class Publisher:
         lines = (await self._runtime.ask(f"show map {path}")).splitlines()
         parts = (line.split(" ", 2) for line in lines if line.startswith("0x"))
         return {part[1]: part[2] if len(part) > 2 else "" for part in parts}
-
-    async def _add_certificates(self, certificates: Mapping[str, Certificate]) -> list[str]:
-        mended = []
-        listed = await self._listed()
-        stored = set((await self._runtime.ask("show ssl cert")).splitlines())
-        for host, certificate in certificates.items():
-            if certificate.file not in stored:
-                await self._runtime.order(f"new ssl cert {certificate.file}")
-            if certificate.file not in stored or not await self._serves(certificate):
-                pem = re.sub(r"\n+", "\n", Path(certificate.file).read_text())
-                await self._runtime.order(f"set ssl cert {certificate.file}", pem)
-                await self._runtime.order(f"commit ssl cert {certificate.file}")
-                mended.append(f"the certificate of {host}")
-            if (certificate.file, host) not in listed:
-                await self._runtime.order(f"add ssl crt-list {crt_list(self._state)}", f"{certificate.file} {host}")
-                mended.append(f"the name {host}")
-        return mended
-
-    async def _serves(self, certificate: Certificate) -> bool:
-        answer = await self._runtime.ask(f"show ssl cert {certificate.file}")
-        serial = re.search(r"^Serial: ([0-9A-F]+)$", answer, re.MULTILINE)
-        return serial is not None and int(serial[1], 16) == int(certificate.serial, 16)
-
-    async def _drop_certificates(self, certificates: Mapping[str, Certificate]) -> list[str]:
-        wanted = {(certificate.file, host) for host, certificate in certificates.items()}
-        surplus = await self._listed() - wanted
-        for file, _ in surplus:
-            await self._runtime.order(f"del ssl crt-list {crt_list(self._state)} {file}")
-            await self._runtime.order(f"del ssl cert {file}")
-        return [f"the surplus name {host}" for _, host in surplus]
-
-    async def _listed(self) -> set[tuple[str, str]]:
-        lines = (await self._runtime.ask(f"show ssl crt-list {crt_list(self._state)}")).splitlines()
-        return {(parts[0], parts[-1]) for line in lines if len(parts := line.split()) > 1 and not line.startswith("#")}
 
     def _write(self, plan: Plan, certificates: Mapping[str, Certificate]) -> None:
         home = self._state.edge / plan.skeleton.fingerprint

@@ -20,7 +20,8 @@ _CHUNK = 12_000
 _FINE = re.compile(
     r"^(|New server registered\.|Server deleted\.|New empty certificate store '.*'!"
     r"|Transaction (created|updated) for certificate .*!|(Inserting|Deleting) .*|Success!|\.+|Committing .*"
-    r"|Certificate '.*' deleted!|Entry '.*' deleted in crtlist '.*'!|IP changed from .*|no need to change .*)$"
+    r"|(Certificate|Transaction aborted for certificate) '.*'( deleted)?!|Entry '.*' deleted in crtlist '.*'!"
+    r"|IP changed from .*|no need to change .*)$"
 )
 
 

@@ -129,6 +129,8 @@ class Configuration:
             self._in_force = fresh
         for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
             await self._record(EdgeMended(time=self._clock(), what=what))
+        for what in await self._publisher.look(self.certificates):
+            await self._record(EdgeMended(time=self._clock(), what=what))
 
     async def _apply(self, settings: Settings, text: str) -> Outcome:
         before = self._in_force.settings if self._in_force else None

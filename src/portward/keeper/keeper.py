@@ -15,6 +15,7 @@ from typing import Any
 
 from watchfiles import awatch
 
+from portward.edge.certificates import ShownCertificates
 from portward.edge.engine import find_engine
 from portward.edge.events import EventListener
 from portward.edge.gate import Gate, Register
@@ -34,7 +35,6 @@ from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.pki.authority import Authority
 from portward.pki.certificates import Certificates
-from portward.pki.presenter import NullPresenter
 from portward.portal.admin import create_admin
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
@@ -60,9 +60,10 @@ async def run(config: Path, state: State) -> None:
         notify(STATUS="the certificate authority is ready")
         journal = Journal(store)
         runtime = Runtime(state.edge_socket, state.master_socket)
-        publisher = Publisher(state, engine, runtime)
+        shown = ShownCertificates(runtime, state)
+        publisher = Publisher(state, engine, runtime, shown)
         gate = Gate(state, runtime, publisher)
-        certificates = Certificates(state.certificates, authority, NullPresenter(), journal.record, clock)
+        certificates = Certificates(state.certificates, authority, shown, journal.record, clock)
         configuration = Configuration(config, state, engine, publisher, gate, certificates, journal.record, clock)
         settings = configuration.settings
         identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
