@@ -94,7 +94,8 @@ class AuthorityRule:
 class Rules:
     """All of it. `accounts` are those that may log in; a certificate's principal must be one of them.
 
-    `taken` are names that can't be made on the spot: those of other services, and first labels of hosts in the domain.
+    `taken` are names that can't be made on the spot: those of services in portward.toml without a tunnel, and first
+    labels of other hosts in the domain. A name that was made on the spot is never among them.
     """
 
     policy: Policy = field(default_factory=Policy)

@@ -1,0 +1,193 @@
+"""One SSH connection: asyncssh's, with what a busy tunnel needs besides.
+
+    server = await loop.create_server(lambda: Connection(loop, options), "", 2222)
+
+Three things differ from `asyncssh.SSHServerConnection`. Packets go out without the empty MSG_IGNORE that guards CBC
+ciphers (RFC 4251 section 9.3.1; every cipher here is an AEAD), and are written together. What the peer does not take
+makes those wait who send. And the requests to forward are ours to answer, word for word, since clients compare the
+address that a channel names with the one that they asked for. The tests with real clients pin what is used of asyncssh.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, AnyStr, cast
+
+import asyncssh
+from asyncssh.connection import SSHServerConnection
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import SSHPacket, UInt32
+from asyncssh.public_key import SSHOpenSSHCertificate
+
+from portward.tunnels.server.pipe import SocketEnd
+from portward.tunnels.server.publishing import Wish
+
+if TYPE_CHECKING:
+    from portward.tunnels.server.guest import Guest
+
+_FULL_BYTES = 256 * 1024
+"""What may wait for the network in one connection before whoever sends has to wait."""
+_LARGE_BYTES = 8 * 1024
+"""A packet of this size is written at once; smaller ones are written together."""
+_EVERY_SECONDS = 10.0
+_SILENCE_SECONDS = 32.0
+"""A peer that says nothing for so long, however often it is asked, is dead. It is dropped 42 s after its last word."""
+
+
+class Connection(SSHServerConnection):
+    """`congested`: the network does not take more just now. `ends`: sockets whose bytes go out here."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions) -> None:
+        super().__init__(loop, options)
+        self.congested = False
+        self.ends: set[SocketEnd] = set()
+        self.heard_at = time.monotonic()
+        self.round_trip: float | None = None
+        self._batch: list[bytes] = []
+        self._pulse: asyncio.TimerHandle | None = None
+        self._asking = False
+
+    @property
+    def guest(self) -> "Guest | None":
+        """Who decides for this connection; None when it is over."""
+        return cast("Guest | None", self.get_owner())
+
+    @property
+    def requests_waiting(self) -> int:
+        """Requests to forward that have come and are not answered yet, the one in hand included."""
+        return len(self._global_request_queue)
+
+    # ---- bytes -----------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).set_write_buffer_limits(high=_FULL_BYTES)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType = None) -> None:
+        self.heard_at = time.monotonic()
+        super().data_received(data, datatype)
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: "asyncssh.packet.SSHPacketLogger | None" = None) -> None:
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=handler)
+
+    def _send(self, data: bytes) -> None:
+        if not self._batch and len(data) < _LARGE_BYTES:
+            self._loop.call_soon(self._flush)
+        self._batch.append(data)
+        if len(data) >= _LARGE_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch and self._transport is not None:
+            self._transport.write(self._batch[0] if len(self._batch) == 1 else b"".join(self._batch))
+        self._batch.clear()
+
+    def _force_close(self, exc: Exception | None) -> None:
+        self._flush()
+        if self._pulse is not None:
+            self._pulse.cancel()
+        super()._force_close(exc)
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        for end in self.ends:
+            end.congest()
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        for end in self.ends:
+            end.relieve()
+
+    # ---- alive or dead ---------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Begin to ask the peer now and then whether it is there, and drop it when it is not."""
+        self._pulse = self._loop.call_later(_EVERY_SECONDS, self._beat)
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether the peer answers within so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._make_global_request(b"keepalive@openssh.com")
+                return not self.is_closed()
+        return False
+
+    def _beat(self) -> None:
+        if time.monotonic() - self.heard_at > _SILENCE_SECONDS:
+            self.drop("silence")
+            return
+        if not self._asking:
+            self.create_task(self._ask())
+        self.watch()
+
+    async def _ask(self) -> None:
+        self._asking, began = True, time.monotonic()
+        await self._make_global_request(b"keepalive@openssh.com")
+        self._asking, self.round_trip = False, time.monotonic() - began
+
+    def drop(self, reason: str) -> None:
+        """End it without a word, as when nobody is there to hear it."""
+        if self.guest is not None:
+            self.guest.reason = reason
+        self.abort()
+
+    # ---- who it is -------------------------------------------------------------------------------------------------
+
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        """Tell the guest when the owner of a key has proved itself, beyond offering a key."""
+        valid = await super().validate_public_key(username, key_data, msg, signature)
+        if valid and msg and self.guest is not None:
+            self.guest.proved(username)
+        return valid
+
+    async def _validate_openssh_certificate(self, username: str, cert: SSHOpenSSHCertificate) -> asyncssh.SSHKey | None:
+        if self.guest is None or not self.guest.accepts_certificate(username, cert):
+            return None
+        return await super()._validate_openssh_certificate(username, cert)
+
+    # ---- what it asks for ------------------------------------------------------------------------------------------
+
+    def _process_tcpip_forward_global_request(self, packet: SSHPacket) -> None:
+        self.create_task(self._forward(_wish(packet)))
+
+    def _process_streamlocal_forward_at_openssh_dot_com_global_request(self, packet: SSHPacket) -> None:
+        self.create_task(self._forward(_path(packet)))
+
+    def _process_cancel_tcpip_forward_global_request(self, packet: SSHPacket) -> None:
+        self._report_global_response(self.guest is not None and self.guest.withdraw(_wish(packet)))
+
+    def _process_cancel_streamlocal_forward_at_openssh_dot_com_global_request(self, packet: SSHPacket) -> None:
+        self._report_global_response(self.guest is not None and self.guest.withdraw(_path(packet)))
+
+    async def _forward(self, wish: Wish) -> None:
+        """Answer with success, with the port where the client left the choice to us, or with failure."""
+        port = None if self.guest is None else await self.guest.forward(wish)
+        chosen = UInt32(port) if port is not None and not wish.path and wish.port == 0 else port is not None
+        self._report_global_response(chosen)
+
+    async def create_agent_listener(self) -> bool:
+        return self._refuses("-A")
+
+    async def attach_x11_listener(
+        self, chan: asyncssh.SSHServerChannel[AnyStr], auth_proto: bytes, auth_data: bytes, screen: int
+    ) -> str | None:
+        self._refuses("-X")
+        return None
+
+    def _refuses(self, what: str) -> bool:
+        if self.guest is not None:
+            self.guest.refuse(what, "only tunnels are forwarded here")
+        return False
+
+
+def _wish(packet: SSHPacket) -> Wish:
+    host, port = packet.get_string(), packet.get_uint32()
+    packet.check_end()
+    return Wish(host.decode(errors="replace"), port)
+
+
+def _path(packet: SSHPacket) -> Wish:
+    path = packet.get_string()
+    packet.check_end()
+    return Wish("", 0, path.decode(errors="replace"))

@@ -1,0 +1,90 @@
+"""A connection through the gateway: -L, -W, -J and -D, as far as the key's rule reaches.
+
+await jump(guest, "db.internal", 5432)        # a session that is joined to a TCP connection; raises ChannelOpenError
+
+Names resolve here, and only an address that was judged is connected to.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from portward.facts import JumpOpened
+from portward.tunnels.server.pipe import ChannelEnd, SocketEnd
+from portward.tunnels.server.reaching import IpAddress, literal, permitted, plain
+
+if TYPE_CHECKING:
+    from portward.tunnels.server.guest import Guest
+
+_RESOLVE_SECONDS = 5.0
+_CONNECT_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Count:
+    """What passes through a jump is counted with its connection's other jumps."""
+
+    guest: "Guest"
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def ended(self) -> None:
+        self.guest.jumps -= 1
+
+
+async def jump(guest: "Guest", host: str, port: int) -> ChannelEnd:
+    """Connect to a permitted destination. Raises `ChannelOpenError` with a sentence that the client shows."""
+    what = f"-L {host}:{port}"
+    if not guest.known.reach:
+        raise guest.prohibited(what, f"the key {guest.known.name} may not jump; ask for --reach {host}:{port}")
+    addresses = await _resolve(host, port)
+    policy = guest.house.rules.policy
+    allowed = permitted(guest.known.reach, host, port, addresses, policy.own)
+    if not allowed:
+        raise guest.prohibited(what, f"the key {guest.known.name} may not reach {host}:{port}")
+    end, address = await _connect(allowed, port)
+    guest.jumps += 1
+    guest.house.reports.tell(
+        JumpOpened(
+            time=datetime.now(UTC),
+            address=guest.address,
+            account=guest.known.account,
+            key=guest.known.name,
+            destination=f"{host}:{port}",
+            resolved=str(address),
+        )
+    )
+    return ChannelEnd(end, _Count(guest), guest.connection)
+
+
+async def _resolve(host: str, port: int) -> Sequence[IpAddress]:
+    """The addresses of a name. None when it has none, or DNS takes too long: then nothing is permitted."""
+    if (address := literal(host)) is not None:
+        return [address]
+    try:
+        async with asyncio.timeout(_RESOLVE_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        return []
+    addresses = (literal(str(entry[4][0]).partition("%")[0]) for entry in found)
+    return [plain(address) for address in addresses if address is not None]
+
+
+async def _connect(addresses: Sequence[IpAddress], port: int) -> tuple[SocketEnd, IpAddress]:
+    why = ""
+    for address in addresses:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                _, end = await asyncio.get_running_loop().create_connection(SocketEnd, str(address), port)
+        except TimeoutError:
+            why = "no answer in time"
+        except OSError as error:
+            why = error.strerror or str(error)
+        else:
+            return end, address
+    raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, f"the destination does not answer: {why}")

@@ -1,0 +1,54 @@
+"""Looks through every tunnel now and then whether what it leads to answers: that is the state which is shown.
+
+Of several tunnels of one service, those that fail take no visitors until they answer again (see service.py).
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from portward.facts import TunnelFailing, TunnelRecovered
+from portward.tunnels.server.exchange import Exchange
+from portward.tunnels.server.reports import Reports
+from portward.tunnels.server.tunnel import Tunnel
+
+_LOOK_SECONDS = 1.0
+_HEALTHY_SECONDS = 30.0
+_FAILING_SECONDS = 5.0
+_AT_ONCE = 50
+
+
+class Prober:
+    """One round after the other, while it runs."""
+
+    def __init__(self, exchange: Exchange, reports: Reports) -> None:
+        self._exchange, self._reports = exchange, reports
+        self._due: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            tunnels = {tunnel.id: tunnel for tunnel in self._exchange.tunnels()}
+            self._due = {name: due for name, due in self._due.items() if name in tunnels}
+            due = [tunnel for tunnel in tunnels.values() if self._due.get(tunnel.id, 0.0) <= now][:_AT_ONCE]
+            await asyncio.gather(*(self._look(tunnel) for tunnel in due))
+
+    async def _look(self, tunnel: Tunnel) -> None:
+        why = await tunnel.probe()
+        before, tunnel.health = tunnel.health, "failing" if why else "up"
+        self._due[tunnel.id] = time.monotonic() + (_FAILING_SECONDS if why else _HEALTHY_SECONDS)
+        if tunnel.health == before or not tunnel.guest.present:
+            return
+        key = tunnel.guest.known
+        about = {
+            "address": tunnel.guest.address,
+            "account": key.account,
+            "service": tunnel.service.name,
+            "key": key.name,
+        }
+        if why:
+            self._reports.tell(TunnelFailing(time=datetime.now(UTC), detail=why, **about))
+        elif before == "failing":
+            self._reports.tell(TunnelRecovered(time=datetime.now(UTC), **about))
