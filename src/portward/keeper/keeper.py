@@ -40,6 +40,7 @@ from portward.portal.app import create_app
 from portward.portal.demo import create_demo
 from portward.portal.portal import Portal
 from portward.store import Store, migrate
+from portward.tunnels.control import Control
 from portward.watch.journal import Journal
 
 
@@ -69,7 +70,8 @@ async def run(config: Path, state: State) -> None:
         identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
         listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)
         await stack.enter_async_context(listener)
-        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock)
+        control = Control(state.tunnels_socket)
+        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control)
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, clock)
         status = Status(config, state, engine, publisher, configuration, store, chores)

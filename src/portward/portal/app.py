@@ -1,6 +1,6 @@
 """The portal as a web application: the login's own host, and the crossing pages of every service host.
 
-app = create_app(Portal(identity, store, lambda: settings, record, clock))
+app = create_app(Portal(identity, store, lambda: settings, record, clock, control))
 
 Which of the two a request means is said by X-Forwarded-Host, which the edge alone sets.
 """
@@ -20,9 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from portward.errors import EdgeError, NotFound, PortwardError, StoreError
 from portward.portal import problems, visit
 from portward.portal.account import AccountPages
+from portward.portal.approvals import ApprovalPages
 from portward.portal.crossing import CrossingPages
 from portward.portal.enrol import EnrolPages
 from portward.portal.home import HomePages
+from portward.portal.keyring import Keyring
+from portward.portal.keys import KeyPages
 from portward.portal.login import LoginPages
 from portward.portal.onward import OnwardPages
 from portward.portal.pages import Action, Pages
@@ -48,7 +51,8 @@ def create_app(portal: Portal) -> ASGIApp:
 
 
 def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence[BaseRoute]:
-    visitors = Visitors(portal)
+    visitors, keyring = Visitors(portal), Keyring(portal)
+    home = HomePages(portal, pages, visitors, keyring)
     return [
         Route("/healthz", _healthz),
         Route("/static/{name}", pages.static_file),
@@ -56,7 +60,9 @@ def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence
         *OnwardPages(portal, pages, refusals, visitors).routes(),
         *EnrolPages(portal, pages, refusals, visitors).routes(),
         *AccountPages(portal, pages, visitors).routes(),
-        *HomePages(portal, pages, visitors).routes(),
+        *home.routes(),
+        *KeyPages(portal, pages, visitors, keyring, home).routes(),
+        *ApprovalPages(portal, pages, visitors).routes(),
     ]
 
 

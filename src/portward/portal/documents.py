@@ -15,6 +15,7 @@ from portward.edge.refusals import RULES
 from portward.model import Account, Event, Group, Key, Route, Session
 from portward.portal import problems
 from portward.portal.wording import device
+from portward.tunnels.control import Live
 
 Document = dict[str, Any]
 
@@ -50,6 +51,10 @@ def key(key: Key) -> Document:
         "expires_at": _time(key.expires_at),
         "deadline": spell_duration(key.deadline) if key.deadline else None,
     }
+
+
+def tunnel(live: Live) -> Document:
+    return {**asdict(live), "since": _time(live.since)}
 
 
 def route(route: Route, settings: Settings) -> Document:

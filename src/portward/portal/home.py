@@ -12,19 +12,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portward.config import Settings
+from portward.errors import PortwardError
 from portward.identity.access import may
 from portward.model import Account, Session
 from portward.model import Route as ServiceRoute
 from portward.portal import cookie, problems
+from portward.portal.keyring import Keyring
 from portward.portal.pages import Action, Pages
 from portward.portal.portal import Portal
-from portward.portal.visitors import Visitors, see
+from portward.portal.visitors import Visitor, Visitors, see
 from portward.portal.wording import ago, device, moment
 
 _NEWS = {
     "ended": "That session is over.",
     "password": "Your password is changed, and your other sessions are over.",
     "totp-off": "Your authenticator app is no longer asked for.",
+    "key": "Your key is in. It opens tunnels from now on.",
+    "key-removed": "That key opens nothing any more.",
+    "approved": "The key is in, and its connection goes on.",
+    "approved-late": "The key is in. Its connection has ended meanwhile: connect again.",
+    "refused": "That connection was turned away.",
 }
 
 
@@ -97,25 +104,41 @@ def _line(session: Session, now: datetime, *, own: bool) -> SessionLine:
 
 
 class HomePages:
-    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
-        self._portal, self._pages, self._visitors = portal, pages, visitors
+    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors, keyring: Keyring) -> None:
+        self._portal, self._pages, self._visitors, self._keyring = portal, pages, visitors, keyring
 
     def routes(self) -> list[Route]:
         return [Route("/", self.show), Route("/sessions/{id}/end", self.end, methods=["POST"])]
 
     async def show(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
+        return await self.page(visitor, news=_NEWS.get(request.query_params.get("news", ""), ""))
+
+    async def page(
+        self,
+        visitor: Visitor,
+        *,
+        news: str = "",
+        wrong_key: PortwardError | None = None,
+        key_name: str = "",
+        status: int = 200,
+    ) -> Response:
+        """Home; `wrong_key` says why a key that was to be called `key_name` was not taken."""
         account, settings = visitor.account, self._portal.settings()
         sessions = await self._portal.identity.sessions.list(account.name)
         services = open_to(account, settings)
         return self._pages.render(
             "home.html.j2",
+            status=status,
             account=account,
             services=services,
             sessions=lines(sessions, visitor.session.id, self._portal.clock()),
             codes_left=await self._portal.identity.credentials.recovery_left(account.name),
             domain=settings.domain,
-            news=_NEWS.get(request.query_params.get("news", ""), ""),
+            keys=await self._keyring.section(account),
+            wrong_key=wrong_key,
+            key_name=key_name,
+            news=news,
         )
 
     async def end(self, request: Request) -> Response:

@@ -82,6 +82,8 @@ class OnwardPages:
         return response
 
     async def _onward(self, request: Request, visitor: Visitor, going: Pending, *, after_form: bool) -> Response:
+        if going.at_portal:
+            return see(going.to)
         match self._decide(visitor, going):
             case Challenge("enrol-second-factor"):
                 return see(f"/account/totp?{going.query}")

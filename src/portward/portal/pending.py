@@ -5,7 +5,8 @@
 
 It travels in query strings and hidden fields, so anybody may have made it up: it is checked anew at each step. What
 comes out can only lead to a host that is enrolled here. `nonce` is the hash of a secret that only the visitor's
-browser holds, in its cookie for that host.
+browser holds, in its cookie for that host. Without a host it leads to a page of the portal itself that a terminal sent
+somebody to, and needs no secret: /ssh/CODE.
 """
 
 import re
@@ -17,6 +18,7 @@ PREFIX = "/.portward/"
 """Paths of every service host that belong to Portward."""
 _LONGEST = 8192
 _NONCE = re.compile(r"[0-9a-f]{64}")
+_CODE = re.compile(r"/ssh/[A-Za-z-]{1,32}")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -37,10 +39,25 @@ class Pending:
     def query(self) -> str:
         return urlencode(self.fields())
 
+    @property
+    def at_portal(self) -> bool:
+        return not self.host
+
+
+def to_code(code: str) -> Pending:
+    """On the way to /ssh/CODE; to the home page where the code is none."""
+    path = f"/ssh/{code}"
+    return Pending("", path if _CODE.fullmatch(path) else "/", "")
+
 
 def read(values: Mapping[str, str], hosts: Collection[str]) -> Pending | None:
-    """Find a destination in untrusted values. None when its host is not in `hosts`, or its nonce is no hash."""
+    """Find a destination in untrusted values. None when its host is not in `hosts`, or its nonce is no hash.
+
+    Without a host, only /ssh/CODE is one.
+    """
     host, nonce = values.get("host", ""), values.get("nonce", "")
+    if not host and _CODE.fullmatch(values.get("to", "")):
+        return Pending("", values["to"], "")
     if host not in hosts or not _NONCE.fullmatch(nonce):
         return None
     return Pending(host, safe_path(values.get("to", "")), nonce, step=values.get("step") == "1")

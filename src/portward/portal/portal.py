@@ -1,6 +1,6 @@
 """What the portal's pages work with, wired by the keeper.
 
-portal = Portal(identity, store, lambda: settings, record, clock)
+portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket))
 portal.hosts                       # {'hello.example.com', …}: where a login may lead
 """
 
@@ -12,6 +12,7 @@ from portward.config import Settings
 from portward.identity.gatekeeper import Record
 from portward.identity.identity import Identity
 from portward.store import Store
+from portward.tunnels.control import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Portal:
     settings: Callable[[], Settings]
     record: Record
     clock: Callable[[], datetime]
+    control: Control
 
     @property
     def hosts(self) -> frozenset[str]:

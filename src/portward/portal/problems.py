@@ -72,6 +72,19 @@ NOT_A_FORM = Problem(415, "Not a form", "This address reads only forms that were
 NO_SUCH_SESSION = Problem(
     404, "That session is over", "It has ended already, or it was never yours.", "Your sessions are listed at home."
 )
+NO_SUCH_KEY = Problem(404, "That key is gone", "It was removed already, or it was never yours.")
+NO_SUCH_CODE = Problem(
+    404,
+    "Nobody waits under this code",
+    "A code is good for ten minutes, as long as the terminal that shows it stays connected.",
+    "Compare the code with your terminal. If it is too old, connect again: you get a new one.",
+)
+TOO_MANY_CODES = Problem(
+    429,
+    "Too many wrong codes",
+    "Nothing was looked up: your account tried too many codes that nobody waits under.",
+    "Wait an hour, or ask whoever runs this gateway to add the key.",
+)
 UNAVAILABLE = Problem(
     503,
     "Not just now",

@@ -28,6 +28,7 @@ from portward.model import Session
 from portward.portal.admin import create_admin
 from portward.portal.portal import Portal
 from portward.store import Store, migrate
+from portward.tunnels.control import Control
 from portward.watch.journal import Journal
 
 Portward = Callable[..., Result]
@@ -68,7 +69,7 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         await identity.accounts.add("zoe", by="test")
         await store.sessions.add(Session("s1", "zoe", NOW, NOW, NOW.replace(year=NOW.year + 1)), "hash")
         await store.events.add([refused(now())])
-        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now)
+        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, Control(state.tunnels_socket))
         async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
             ready.set()
             await stop.wait()

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyotp
 from argon2 import PasswordHasher
@@ -21,6 +22,7 @@ from portward.model import EdgeSession, Role
 from portward.portal.app import create_app
 from portward.portal.portal import Portal
 from portward.store import Store
+from portward.tunnels.control import Control
 
 PASSWORD = "lantern rope tide quarry"
 AUTH = "https://auth.example.com"
@@ -60,6 +62,9 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def configure(self, **tables: Any) -> None:
+        self.settings = Settings.model_validate({**SETTINGS, **tables})
 
     def browser(self, address: str = "203.0.113.7") -> Browser:
         return Browser(self.app, address)
@@ -111,7 +116,8 @@ async def world(database: Path) -> AsyncIterator[World]:
             pause,
             Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
         )
-        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now)
+        control = Control(database.with_name("tunnels.sock"))
+        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control)
         made = World(store, identity, gatekeeper, settings, portal)
         made.app = create_app(made.portal)
         yield made
