@@ -312,11 +312,12 @@ _SENT = {
 
 
 def to_line(fact: Fact) -> bytes:
-    """A fact as one line of JSON; its time is RFC 3339."""
-    return json.dumps({"kind": fact.kind, **asdict(fact), "time": fact.time.isoformat()}).encode() + b"\n"
+    """A fact as one line of JSON, empty values left out; its time is RFC 3339."""
+    fields = {name: value for name, value in asdict(fact).items() if value not in ("", None)}
+    return json.dumps({"fact": fact.kind, **fields, "time": fact.time.isoformat()}).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Fact:
     """What `to_line` wrote. Raises `ValueError`, `TypeError`, `KeyError`, `AttributeError` for anything else."""
     fields = json.loads(line)
-    return _SENT[fields.pop("kind")](**{**fields, "time": datetime.fromisoformat(fields["time"])})
+    return _SENT[fields.pop("fact")](**{**fields, "time": datetime.fromisoformat(fields["time"])})

@@ -348,3 +348,112 @@ class TestHaproxy:
             process = gate.start(gate.keeper('notify(X_EDGE="configured")'), edge)
             assert process.wait(15) == 1
         assert "the edge did not start" in gate.text()
+
+
+WISHED = """
+import os, signal, socket, sys
+from pathlib import Path
+from portward.host.listeners import discard, lasting
+state = Path(sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("wished runs", os.environ.get("PORTWARD_LISTENERS", ""), flush=True)
+with lasting(state / "run" / "tunnels" / "blog.sock") as listener:
+    print("wished listens", flush=True)
+    {body}
+    while True:
+        connection, _ = listener.accept()
+        connection.sendall(b"served")
+        connection.close()
+"""
+
+
+def wished(gate: Gate, body: str = "pass") -> str:
+    argv = (sys.executable, "-c", WISHED.format(body=body), str(gate.state.directory))
+    gate.state.services.mkdir(exist_ok=True)
+    options = "wish='X_TUNNELS', shelf=True, grace=2, wanted_by=state.tunnel_rules"
+    return f"Program(name='tunnels', argv={argv!r}, {options})"
+
+
+def ask(gate: Gate) -> bytes:
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.settimeout(10)
+        visitor.connect(str(gate.state.service_socket("blog")))
+        return visitor.recv(100)
+
+
+SAYS = (
+    CONFIGURES
+    + """
+signal.signal(signal.SIGHUP, lambda *_: notify(X_TUNNELS=(state / "wish").read_text()))
+"""
+)
+
+
+def test_a_program_that_nobody_wants_does_not_run(gate: Gate) -> None:
+    process = gate.start(gate.keeper(), wished(gate), gate.edge(*SLEEP))
+    gate.wait_for_text("ready")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert "wished" not in gate.text()
+
+
+def test_a_program_runs_as_long_as_the_keeper_wants_it(gate: Gate) -> None:
+    process = gate.start(gate.keeper(SAYS), wished(gate), gate.edge(*SLEEP))
+    gate.wait_for_text("ready")
+    for word, count in (("wanted", 1), ("wanted", 1), ("unwanted", 1), ("wanted", 2)):
+        (gate.state.directory / "wish").write_text(word)
+        process.send_signal(signal.SIGHUP)
+        gate.wait_until(lambda wanted=word == "wanted": gate.state.pid_file("tunnels").exists() is wanted)  # type: ignore[misc]
+        gate.wait_for_text("wished runs", count)
+        gate.wait_until(lambda wanted=word == "wanted": gate.state.service_socket("blog").exists() is wanted)  # type: ignore[misc]
+    gate.wait_for_text("wished listens", 2)
+    assert gate.text().count("wished runs") == 2
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert not (gate.state.service_socket("blog")).exists()
+
+
+def test_whoever_connects_while_a_program_restarts_waits_in_line_for_its_next_life(gate: Gate) -> None:
+    gate.start(gate.keeper(CONFIGURES + 'notify(X_TUNNELS="wanted")'), wished(gate), gate.edge(*SLEEP))
+    gate.wait_for_text("wished listens")
+    assert ask(gate) == b"served"
+    for life in range(2, 5):
+        process = gate.identity("tunnels")
+        os.kill(process.pid, signal.SIGKILL)
+        gate.wait_until(lambda process=process: not process.alive())  # type: ignore[misc]
+        assert ask(gate) == b"served"
+        gate.wait_for_text("wished listens", life)
+    gate.wait_for_text(r"wished runs blog\.sock=\d+\n", 3)
+
+
+def test_a_socket_that_was_discarded_is_gone_for_the_next_life_too(gate: Gate) -> None:
+    body = """
+    if "blog" in os.environ.get("PORTWARD_LISTENERS", ""):
+        discard(state / "run" / "tunnels" / "blog.sock")
+        print("gone", (state / "run" / "tunnels" / "blog.sock").exists(), flush=True)
+        signal.pause()
+    """
+    gate.start(gate.keeper(CONFIGURES + 'notify(X_TUNNELS="wanted")'), wished(gate, body.strip()), gate.edge(*SLEEP))
+    gate.wait_for_text("wished listens")
+    os.kill(gate.identity("tunnels").pid, signal.SIGKILL)
+    gate.wait_for_text("gone False")
+    os.kill(gate.identity("tunnels").pid, signal.SIGKILL)
+    gate.wait_for_text(r"(?s)gone False.*wished runs *\n")
+
+
+def test_a_wanted_program_that_can_not_run_ends_no_start(gate: Gate) -> None:
+    program = "Program(name='tunnels', argv=('/bin/false',), wish='X_TUNNELS')"
+    first = 'notify(X_TUNNELS="wanted")\ntime.sleep(1.5)\n'
+    process = gate.start(gate.keeper(first + CONFIGURES), program, gate.edge(*SLEEP))
+    gate.wait_for_text("ready")
+    assert gate.text().count("the tunnels ended") >= 3
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def test_a_program_that_was_wanted_runs_again_though_the_keeper_does_not_come_up(gate: Gate) -> None:
+    gate.state.haproxy_cfg.write_text("")
+    gate.state.tunnel_rules.write_text("{}")
+    gate.start("Program(name='keeper', argv=('/bin/false',), reports=True)", wished(gate), gate.edge(*SLEEP))
+    gate.wait_for_text("wished listens")
+    assert ask(gate) == b"served"

@@ -28,7 +28,7 @@ _KEPT_PER_BATCH = 200
 _SURPLUS_SECONDS = 5.0
 """How often at most a flood is told of."""
 _LINE_BYTES = 64 * 1024
-_OF_TUNNELS = b'{"kind": "'
+_OF_TUNNELS = b'{"fact": "'
 """How a line of the program `tunnels` begins; HAProxy's begin with their time."""
 
 log = logging.getLogger(__name__)

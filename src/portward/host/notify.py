@@ -4,6 +4,8 @@ notify(STATUS="certificates are there")   # in the program; does nothing without
 
 with NotifySocket(state.notify_socket) as inbox:          # in the supervisor
     next(inbox.messages())                                # {'STATUS': 'certificates are there'}
+
+A program may leave descriptors with its supervisor and get them back in its next life: `store` and `unstore`.
 """
 
 import os
@@ -16,6 +18,8 @@ from typing import Self
 
 _LONGEST = 4096
 _DESCRIPTORS = 8
+_STORED = 4096
+"""So many descriptors are kept at most."""
 
 
 def notify(**fields: str | int) -> bool:
@@ -38,6 +42,16 @@ def wait_for_delivery(seconds: float = 1.0) -> bool:
         os.close(ours)
 
 
+def store(name: str, descriptor: int) -> bool:
+    """Leave a copy of a descriptor with the supervisor (FDSTORE=1 of sd_notify(3)). Returns whether it was sent."""
+    return _send(f"FDSTORE=1\nFDNAME={name}".encode(), (descriptor,))
+
+
+def unstore(name: str) -> bool:
+    """Have the supervisor close what was stored under this name (FDSTOREREMOVE=1). Returns whether it was told."""
+    return _send(f"FDSTOREREMOVE=1\nFDNAME={name}".encode(), ())
+
+
 def parse(datagram: bytes) -> dict[str, str]:
     """The fields of one message; lines without `=` are left out."""
     lines = (line.partition("=") for line in datagram.decode(errors="replace").splitlines())
@@ -45,9 +59,13 @@ def parse(datagram: bytes) -> dict[str, str]:
 
 
 class NotifySocket:
-    """The supervisor's end: a private datagram socket. Not blocking: register `fileno()` with the loop."""
+    """The supervisor's end: a private datagram socket. Not blocking: register `fileno()` with the loop.
+
+    `stored` are descriptors that programs left here, by name; they are closed with the socket.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.stored: dict[str, int] = {}
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
@@ -60,8 +78,13 @@ class NotifySocket:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close_stored()
         self._socket.close()
         self._path.unlink(missing_ok=True)
+
+    def close_stored(self) -> None:
+        for name in tuple(self.stored):
+            self._unstore(name)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -73,9 +96,23 @@ class NotifySocket:
                 datagram, descriptors, _, _ = socket.recv_fds(self._socket, _LONGEST, _DESCRIPTORS)
             except BlockingIOError:
                 return
+            message = parse(datagram)
+            self._store(message, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-            yield parse(datagram)
+            yield message
+
+    def _store(self, message: dict[str, str], descriptors: list[int]) -> None:
+        name = message.get("FDNAME", "")
+        if "FDSTORE" in message and descriptors and len(self.stored) < _STORED:
+            self._unstore(name)
+            self.stored[name] = descriptors.pop(0)
+        elif "FDSTOREREMOVE" in message:
+            self._unstore(name)
+
+    def _unstore(self, name: str) -> None:
+        if name in self.stored:
+            os.close(self.stored.pop(name))
 
 
 def _send(datagram: bytes, descriptors: tuple[int, ...]) -> bool:

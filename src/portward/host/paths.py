@@ -54,7 +54,9 @@ class State:
             self.access_socket,
             self.events_socket,
             self.notify_socket,
+            self.shelf_socket,
             self.tunnels_socket,
+            *self.services.glob("*.sock"),
         )
 
     def pid_file(self, program: str) -> Path:
@@ -136,6 +138,11 @@ class State:
     def notify_socket(self) -> Path:
         """The supervisor listens; the keeper reports (sd_notify(3))."""
         return self.run / "notify.sock"
+
+    @property
+    def shelf_socket(self) -> Path:
+        """The supervisor keeps what programs leave there for their next life (`store` in host/notify.py)."""
+        return self.run / "shelf.sock"
 
     @property
     def tunnel_rules(self) -> Path:

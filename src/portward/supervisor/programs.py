@@ -1,6 +1,6 @@
 """What the supervisor runs, and when it tries again.
 
-recorder, keeper, edge = all_programs(Path("portward.toml"), state)
+recorder, keeper, tunnels, edge = all_programs(Path("portward.toml"), state)
 pause_before_restart(1)                   # 0.0: the first time at once
 """
 
@@ -24,6 +24,10 @@ class Program:
     `needs`: a file that the reporting program writes before it says X_EDGE=configured; an older one will do when
     that program can't (the edge).
     `listens`: sockets that the supervisor holds for it, so that they outlive it.
+    `wish`: it runs only while the reporting program says so: `X_TUNNELS=wanted`, until `X_TUNNELS=unwanted`. Whether it
+    can run is its own matter: its deaths never end a start. `wanted_by` is a file that is there as long as the wish is,
+    for a start at which the reporting program does not come up.
+    `shelf`: it may leave sockets with the supervisor, and gets them back at its next start.
     """
 
     name: str
@@ -31,6 +35,9 @@ class Program:
     reports: bool = False
     needs: Path | None = None
     listens: tuple[Path, ...] = ()
+    wish: str = ""
+    wanted_by: Path | None = None
+    shelf: bool = False
     grace: float = 5.0
     death_signal: signal.Signals = signal.SIGKILL
 
@@ -52,6 +59,13 @@ def all_programs(config: Path, state: State) -> tuple[Program, ...]:
             argv=(*python, "portward.keeper", "--config", str(config.absolute()), "--state", str(state.directory)),
             reports=True,
             listens=(state.portal_socket, state.events_socket),
+        ),
+        Program(
+            name="tunnels",
+            argv=(*python, "portward.tunnels.server", str(state.directory)),
+            wish="X_TUNNELS",
+            wanted_by=state.tunnel_rules,
+            shelf=True,
         ),
         Program(
             name="edge",

@@ -39,6 +39,20 @@ class StartFailed(PortwardError):
         self.exit_code = code if code in _OUR_ERRORS else 1
 
 
+class Wish:
+    """Whether the keeper wants a program to run; one of the two events is set. It does not, until it says so."""
+
+    def __init__(self) -> None:
+        self.made, self.withdrawn = asyncio.Event(), asyncio.Event()
+        self.withdrawn.set()
+
+    def say(self, word: str) -> None:
+        """`wanted`, or `unwanted`."""
+        now, before = (self.made, self.withdrawn) if word == "wanted" else (self.withdrawn, self.made)
+        before.clear()
+        now.set()
+
+
 async def supervise(state: State, programs: Sequence[Program]) -> int:
     """Run the programs until SIGINT or SIGTERM, then stop them in reverse order and return 0.
 
@@ -49,9 +63,9 @@ async def supervise(state: State, programs: Sequence[Program]) -> int:
         if stopped := leftovers.clear(state):
             complain(f"stopped what an earlier start had left running: {', '.join(map(str, stopped))}")
         try:
-            with NotifySocket(state.notify_socket) as inbox:
+            with NotifySocket(state.notify_socket) as inbox, NotifySocket(state.shelf_socket) as shelf:
                 async with Children() as children:
-                    await Supervisor(state, programs, children, inbox).run()
+                    await Supervisor(state, programs, children, inbox, shelf).run()
         finally:
             for path in state.sockets():
                 path.unlink(missing_ok=True)
@@ -61,11 +75,14 @@ async def supervise(state: State, programs: Sequence[Program]) -> int:
 class Supervisor:
     """Keeps programs running. Made and run once, by `supervise`."""
 
-    def __init__(self, state: State, programs: Sequence[Program], children: Children, inbox: NotifySocket) -> None:
+    def __init__(
+        self, state: State, programs: Sequence[Program], children: Children, inbox: NotifySocket, shelf: NotifySocket
+    ) -> None:
         self._state = state
         self._programs = programs
         self._children = children
-        self._inbox = inbox
+        self._inbox, self._shelf = inbox, shelf
+        self._wishes = {program.wish: Wish() for program in programs if program.wish}
         self._launch = os.urandom(16).hex()
         self._running: dict[str, Child] = {}
         self._listeners: dict[str, dict[Path, socket.socket]] = {}
@@ -86,6 +103,7 @@ class Supervisor:
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         loop.add_reader(self._inbox.fileno(), self._hear)
+        loop.add_reader(self._shelf.fileno(), self._put_on_shelf)
         try:
             with ExitStack() as stack:
                 for program in self._programs:
@@ -94,13 +112,17 @@ class Supervisor:
                 await self._run_until_stopped()
         finally:
             loop.remove_reader(self._inbox.fileno())
+            loop.remove_reader(self._shelf.fileno())
             for number in handlers:
                 loop.remove_signal_handler(number)
 
     async def _run_until_stopped(self) -> None:
         """Run all programs side by side; stop them one after the other, so that nothing new comes in first."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._keep(program)) for program in self._programs]
+            tasks = [
+                group.create_task(self._keep_while_wanted(program) if program.wish else self._keep(program))
+                for program in self._programs
+            ]
             await self._stop.wait()
             notify(STOPPING=1)
             for task in reversed(tasks):
@@ -108,6 +130,19 @@ class Supervisor:
                 await asyncio.wait([task])
         if self._failure:
             raise self._failure
+
+    async def _keep_while_wanted(self, program: Program) -> None:
+        """Run a program whenever the keeper wants it, until cancelled."""
+        wish = self._wishes[program.wish]
+        while True:
+            await wish.made.wait()
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keep(program))
+                await wish.withdrawn.wait()
+                keeping.cancel()
+            self._shelf.close_stored()
+            for path in self._state.services.glob("*.sock"):
+                path.unlink()
 
     async def _keep(self, program: Program) -> None:
         """Run one program until cancelled, or until the whole start has failed."""
@@ -131,11 +166,12 @@ class Supervisor:
     async def _run_once(self, program: Program) -> int:
         """Start a program and wait for its end; when cancelled, stop it. Returns its exit code."""
         listeners = self._listeners[program.name]
+        stored = self._shelf.stored if program.shelf else {}
         try:
             child = self._children.start(
                 program.argv,
-                environment=self._environment(program) | bequest(listeners),
-                descriptors=[listener.fileno() for listener in listeners.values()],
+                environment=self._environment(program) | bequest(listeners, stored),
+                descriptors=[*(listener.fileno() for listener in listeners.values()), *stored.values()],
                 death_signal=program.death_signal,
             )
         except OSError as error:
@@ -152,6 +188,8 @@ class Supervisor:
 
     def _worth_another_try(self, program: Program, code: int, deaths: int) -> bool:
         """Once the gate has stood, always; before, not where only the operator can help."""
+        if program.wish:
+            return True
         if program.reports and any(other.needs and other.needs.exists() for other in self._programs):
             self._undecided.set()
             return True
@@ -167,10 +205,16 @@ class Supervisor:
             return
         if program.needs and program.needs.exists():
             complain(f"the keeper is not up; the {program.name} starts as it was configured last")
+            self._recall_wishes()
             self._stands = True
             notify(READY=1, STATUS="the keeper is not up; the edge runs as it was configured last")
             return
         await self._configured.wait()
+
+    def _recall_wishes(self) -> None:
+        for program in self._programs:
+            if program.wanted_by and program.wanted_by.exists():
+                self._wishes[program.wish].say("wanted")
 
     def _environment(self, program: Program) -> dict[str, str]:
         inherited = {
@@ -179,6 +223,8 @@ class Supervisor:
         inherited[leftovers.LAUNCH] = self._launch
         if program.reports:
             inherited["NOTIFY_SOCKET"] = str(self._state.notify_socket)
+        if program.shelf:
+            inherited["NOTIFY_SOCKET"] = str(self._state.shelf_socket)
         if program.reports and not self._announced:
             inherited["PORTWARD_ANNOUNCE"] = "1"
         return inherited
@@ -189,12 +235,18 @@ class Supervisor:
             if message.get("X_EDGE") == "configured":
                 self._configured.set()
                 self._undecided.set()
+            for name in self._wishes.keys() & message.keys():
+                self._wishes[name].say(message[name])
             if (step := message.get("STATUS")) and not self._stands:
                 say(f"  ✓ {step}")
             self._announced = self._announced or message.get("READY") == "1"
             self._stands = self._stands or self._announced
             if known := {name: message[name] for name in ("READY", "STATUS") if name in message}:
                 notify(**known)
+
+    def _put_on_shelf(self) -> None:
+        for _ in self._shelf.messages():
+            pass  # the socket itself keeps what was sent
 
     def _reload(self) -> None:
         for program in self._programs:

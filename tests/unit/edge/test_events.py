@@ -118,11 +118,11 @@ def test_a_fact_of_the_ssh_server_arrives_as_it_was_sent(fact: Fact) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        b'{"kind": "AccountChanged", "time": "2026-01-02T00:00:00+00:00", "change": "added", "by": "me"}',
-        b'{"kind": "TunnelOpened"}',
-        b'{"kind": "TunnelOpened", "time": "soon", "service": "a", "key": "b"}',
-        b'{"kind": "KeyRefused", "time": "2026-01-02T00:00:00+00:00", "why": "x", "more": 1}',
-        b'{"kind": "',
+        b'{"fact": "AccountChanged", "time": "2026-01-02T00:00:00+00:00", "change": "added", "by": "me"}',
+        b'{"fact": "TunnelOpened"}',
+        b'{"fact": "TunnelOpened", "time": "soon", "service": "a", "key": "b"}',
+        b'{"fact": "KeyRefused", "time": "2026-01-02T00:00:00+00:00", "why": "x", "more": 1}',
+        b'{"fact": "',
     ],
 )
 def test_a_line_that_is_no_fact_of_the_ssh_server_is_left_out(bad: bytes) -> None:
