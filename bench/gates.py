@@ -9,9 +9,8 @@ runs beside it. Whatever is taken out, the request must still be answered by the
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from bench.load import LOADS
@@ -24,6 +23,8 @@ from bench.stage import Stage, free_port, wait_for_answer
 from portward.host.paths import State
 
 EVERYTHING, NOTHING = WHOLE = ("Everything on", "Bare HAProxy, with its log")
+MOMENTS = 4
+"""Into so many short measurements a round is cut here."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,24 @@ def without(config: str, group: Group) -> str:
 def gate_costs(portward: Running, stage: Stage, rounds: int, seconds: float) -> tuple[GateCost, ...]:
     """CPU microseconds a request of HAProxy and the log's reader.
 
-    What others do on the machine can only make a round dearer, never cheaper, and a gate costs less than that noise: so
-    the cheapest round counts here, not the median.
+    What others do on the machine can only make a measurement dearer, never cheaper, and a gate costs less than that
+    noise: so all variants run side by side, each is asked for a moment again and again in turn, and its cheapest moment
+    counts, not the median.
     """
     config = portward.edge_config.read_text()
     variants = {EVERYTHING: config} | {group.title: without(config, group) for group in GROUPS}
-    starts: dict[str, Callable[[], AbstractContextManager[Running]]]
-    starts = {title: partial(_serving, text, portward, stage) for title, text in variants.items()}
-    starts[NOTHING] = partial(haproxy.BARE.start, stage)
-    spent: dict[str, list[float]] = {title: [] for title in starts}
-    for number in range(1, rounds + 1):
-        for title, start in starts.items():
-            with start() as alone:
-                sample = measure(title, alone, LOADS["http1"], seconds, stage.cores)
-            spent[title].append(sum(sample.cpu_us.values()))
-            tell(f"gates {number}/{rounds}  {spent[title][-1]:>6.1f} µs  {'' if title in WHOLE else 'without '}{title}")
+    spent: dict[str, list[float]] = {title: [] for title in (*variants, NOTHING)}
+    with ExitStack() as stack:
+        alone = {
+            title: stack.enter_context(_serving(text, portward, stage, f"gates-{number}"))
+            for number, (title, text) in enumerate(variants.items())
+        }
+        alone[NOTHING] = stack.enter_context(haproxy.start(stage, "gates-bare"))
+        for number in range(1, rounds * MOMENTS + 1):
+            for title, edge in alone.items():
+                sample = measure(title, edge, LOADS["http1"], max(1.0, seconds / MOMENTS), stage.cores)
+                spent[title].append(sum(sample.cpu_us.values()))
+            tell(f"gates {number}/{rounds * MOMENTS}  {spent[EVERYTHING][-1]:>6.1f} µs with everything on")
     return costs(spent)
 
 
@@ -127,9 +131,9 @@ def costs(spent: Mapping[str, Sequence[float]]) -> tuple[GateCost, ...]:
 
 
 @contextmanager
-def _serving(config: str, portward: Running, stage: Stage) -> Iterator[Running]:
+def _serving(config: str, portward: Running, stage: Stage, name: str) -> Iterator[Running]:
     """HAProxy with its own port and sockets, and the maps of the running Portward."""
-    place = stage.place("gates")
+    place = stage.place(name)
     state, port = State(place / "state"), free_port()
     state.prepare()
     path = place / "haproxy.cfg"

@@ -17,8 +17,8 @@ from portward.host.paths import State
 
 
 @contextmanager
-def start(stage: Stage) -> Iterator[Running]:
-    place = stage.place("haproxy")
+def start(stage: Stage, name: str = "haproxy") -> Iterator[Running]:
+    place = stage.place(name)
     state = State(place / "state")
     state.prepare()
     port = free_port()
