@@ -97,3 +97,21 @@ class StoreError(PortwardError):
     """The store can't be opened, read or brought up to date."""
 
     exit_code = 9
+
+
+class NotTrusted(PortwardError):
+    """The other side can't show that it is who it should be: its host key is unknown, or has changed."""
+
+    exit_code = 10
+
+
+class NotAdmitted(PortwardError):
+    """An SSH server does not let this user in, or a key can't be used."""
+
+    exit_code = 11
+
+
+class Unreachable(PortwardError):
+    """An SSH server does not answer, or the connection to it ended."""
+
+    exit_code = 12
