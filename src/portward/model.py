@@ -18,6 +18,10 @@ DeviceRefusal = Literal["page", "handshake"]
 """What a visitor without one gets: a page that says how to enrol, or no connection at all."""
 
 
+PackageForm = Literal["p12", "p12-old", "mobileconfig"]
+"""How a device takes its key: PKCS#12 with AES, PKCS#12 as Apple and older Windows read it, Apple's profile."""
+
+
 class Role(StrEnum):
     """What an account may do with the gateway itself; what it may open is decided by `Access`."""
 
@@ -198,6 +202,16 @@ class Device:
         if self.revoked_at or not self.account:
             return "revoked"
         return "active" if self.issued_at else "approved" if self.approved_at else "requested"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A device's key and certificate in a file that is given away once, and the password that opens it."""
+
+    content: bytes = field(repr=False)
+    name: str
+    media_type: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

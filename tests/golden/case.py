@@ -11,6 +11,8 @@ commit it.
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.golden.trust import TRUST
+
 from portward.config.reading import parse
 from portward.edge.engine import Engine
 from portward.edge.plan import Plan, plan
@@ -28,7 +30,7 @@ class Case:
 
     def planned(self, state: State, engine: Engine) -> Plan:
         file = self.directory / "portward.toml"
-        return plan(parse(file.read_text(), file, {}), state, engine, addresses=NAMES)
+        return plan(parse(file.read_text(), file, {}), state, engine, addresses=NAMES, trust=TRUST)
 
     def produced(self) -> dict[str, str]:
         wanted = self.planned(STATE, ENGINE)

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.golden.case import CASES, ENGINE, Case
+from tests.golden.trust import LIST
 
 from portward.edge.certificates import ShownCertificates
 from portward.edge.engine import find_engine
+from portward.edge.mapfile import MapFile
 from portward.edge.publisher import Publisher
+from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
+from portward.edge.trust import revoked_file
 from portward.facts import Fact
 from portward.host.paths import State
 from portward.pki.authority import Authority
@@ -31,6 +35,9 @@ def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
     state = State(tmp_path)
     state.prepare()
     engine = find_engine()
+    revoked_file(state).write_bytes(LIST)
+    for name in ("devices", "device_streams"):
+        MapFile(map_file(state, name)).begin()
     wanted = case.planned(state, engine)
     authority = Authority.open(state.authority, NOW)
     certificates = Certificates(state.certificates, authority, NullPresenter(), _forget, lambda: NOW)

@@ -21,6 +21,7 @@ from websockets.sync.server import ServerConnection, serve
 
 if TYPE_CHECKING:
     from tests.lives.gateway import Gateway
+    from tests.lives.machines import Machine
 
 
 class Echo:
@@ -47,15 +48,23 @@ class Echo:
 
 
 def open_socket(
-    gateway: "Gateway", visitor: Visitor, host: str, path: str = "/", headers: Mapping[str, str] | None = None
+    gateway: "Gateway",
+    visitor: Visitor,
+    host: str,
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
+    device: "Machine | None" = None,
 ) -> ClientConnection:
-    """A WebSocket with the visitor's cookie of that host."""
+    """A WebSocket with the visitor's cookie of that host, and a device's certificate."""
+    context = gateway.tls()
+    if device:
+        context.load_cert_chain(device.certificate, device.key)
     name, cookie = gateway.host(host), visitor.cookie(host)
     ours = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
     return connect(
         f"wss://{name}:{gateway.https_port}{path}",
         sock=socket.create_connection(("127.0.0.1", gateway.https_port), PATIENCE),
-        ssl=shareable(gateway.tls()),
+        ssl=shareable(context),
         server_hostname=name,
         compression=None,
         ping_interval=None,

@@ -5,7 +5,7 @@ with gateway.visitor() as ann:
     page = ann.arrive("wiki", "/page?x=1")          # through the hand-over, as a person would
     answer = ann.fetch("wiki", "/api")              # as a script does: no page navigation
 
-`address` is where the visitor seems to come from (127.0.0.0/8 works on Linux).
+`address` is where the visitor seems to come from (127.0.0.0/8 works on Linux); `device` shows its certificate.
 """
 
 from types import TracebackType
@@ -16,6 +16,7 @@ from tests.unit.portal.browser import Form, onward
 
 if TYPE_CHECKING:
     from tests.lives.gateway import Gateway
+    from tests.lives.machines import Machine
 
 PASSWORD = "sturdy lantern over quiet water"
 COOKIE = "__Host-portward"
@@ -26,8 +27,8 @@ _MOST_STEPS = 12
 class Loopback(httpx.BaseTransport):
     """Every name is 127.0.0.1 here. A connection pool for each name, as its TLS handshake carries it."""
 
-    def __init__(self, gateway: "Gateway", address: str, *, http2: bool) -> None:
-        self._gateway, self._address, self._http2 = gateway, address, http2
+    def __init__(self, gateway: "Gateway", address: str, *, http2: bool, device: "Machine | None") -> None:
+        self._gateway, self._address, self._http2, self._device = gateway, address, http2, device
         self._pools: dict[str, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -47,8 +48,11 @@ class Loopback(httpx.BaseTransport):
 
     def _pool(self, name: str) -> httpx.HTTPTransport:
         if name not in self._pools:
+            context = self._gateway.tls()
+            if self._device:
+                context.load_cert_chain(self._device.certificate, self._device.key)
             self._pools[name] = httpx.HTTPTransport(
-                verify=self._gateway.tls(),
+                verify=context,
                 http1=not self._http2,
                 http2=self._http2,
                 local_address=self._address,
@@ -58,9 +62,16 @@ class Loopback(httpx.BaseTransport):
 
 
 class Visitor:
-    def __init__(self, gateway: "Gateway", address: str = "127.0.0.1", *, http2: bool = False) -> None:
+    def __init__(
+        self,
+        gateway: "Gateway",
+        address: str = "127.0.0.1",
+        *,
+        http2: bool = False,
+        device: "Machine | None" = None,
+    ) -> None:
         self._gateway = gateway
-        transport = Loopback(gateway, address, http2=http2)
+        transport = Loopback(gateway, address, http2=http2, device=device)
         self.http = httpx.Client(transport=transport, trust_env=False, timeout=30)
 
     def __enter__(self) -> Self:

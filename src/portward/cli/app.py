@@ -9,7 +9,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from portward.cli import accounts, events, gateway, groups, keys, rescue, server, services, sessions, status, tunnel
+from portward.cli import (
+    accounts,
+    devices,
+    events,
+    gateway,
+    groups,
+    keys,
+    rescue,
+    server,
+    services,
+    sessions,
+    status,
+    tunnel,
+)
 from portward.errors import ConfigError, PortwardError
 
 
@@ -40,4 +53,5 @@ app.add_typer(accounts.app, name="account")
 app.add_typer(groups.app, name="group")
 app.add_typer(sessions.app, name="session")
 app.add_typer(keys.app, name="key")
+app.add_typer(devices.app, name="device")
 app.add_typer(tunnel.app, name="tunnel")

@@ -50,15 +50,19 @@ class ShownCertificates:
             await self._swap(file, pem.decode())
             await self._see(host, pem.decode())
 
-    async def add(self, certificates: Mapping[str, Certificate]) -> list[str]:
-        """Show what is missing, and what differs from its file. Returns a sentence fragment for each, once seen."""
+    async def add(self, certificates: Mapping[str, Certificate], options: Mapping[str, str]) -> list[str]:
+        """Show what is missing, and what differs from its file. Returns a sentence fragment for each, once seen.
+
+        `options` are what hosts that ask for devices have in the crt-list (`edge/trust.py`).
+        """
         async with self._changing:
             await self._abort_others()
             listed = await self._listed()
             there = await self._facts([one.file for one in certificates.values()])
             mended = []
             for host, certificate in certificates.items():
-                if what := await self._bring(host, certificate, there.get(certificate.file), listed):
+                line = crt_line(certificate, host, options)
+                if what := await self._bring(host, certificate, there.get(certificate.file), line, listed):
                     mended.append(what)
             return mended
 
@@ -87,7 +91,12 @@ class ShownCertificates:
             return [f"the surplus name {host}" for _, host in surplus]
 
     async def _bring(
-        self, host: str, certificate: Certificate, there: tuple[int, int] | None, listed: set[tuple[str, str]]
+        self,
+        host: str,
+        certificate: Certificate,
+        there: tuple[int, int] | None,
+        line: str,
+        listed: set[tuple[str, str]],
     ) -> str:
         what, pem = "", Path(certificate.file).read_text()
         if there is None:
@@ -96,7 +105,7 @@ class ShownCertificates:
             await self._swap(certificate.file, pem)
             what = f"the certificate of {host}"
         if (certificate.file, host) not in listed:
-            await self._runtime.order(f"add ssl crt-list {crt_list(self._state)}", f"{certificate.file} {host}")
+            await self._runtime.order(f"add ssl crt-list {crt_list(self._state)}", line)
             what = what or f"the name {host}"
         if what:
             await self._see(host, pem)
@@ -161,6 +170,11 @@ class ShownCertificates:
 
     def _file(self, host: str) -> str:
         return str(self._state.certificates / f"{host}.pem")
+
+
+def crt_line(certificate: Certificate, host: str, options: Mapping[str, str]) -> str:
+    """A line of the crt-list (HAProxy's Configuration Manual, "crt-list"). `options` by host end with a space."""
+    return f"{certificate.file} {options.get(host, '')}{host}"
 
 
 def _parse(answers: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from portward.edge.allowance import Allowance
+from portward.edge.doors import OWN_SOURCE
 from portward.edge.refusals import RULES, rule_of_line
 from portward.facts import EventsDropped, Fact, RequestRefused, from_line
 from portward.host.listeners import listening
@@ -114,6 +115,8 @@ def fact_of_line(line: bytes, hosts: Collection[str]) -> Fact | None:
         if line.startswith(_OF_TUNNELS):
             return from_line(line)
         fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
+        if "code" in fields and fields.get("ip") == OWN_SOURCE:
+            return None  # our own look at what is shown; a host that refuses handshakes refuses this one too
         rule = rule_of_line(fields, hosts)
         return _fact(fields, rule) if rule is not None and rule in RULES else None
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from portward.edge.devices import DeviceGuard
 from portward.edge.mapfile import MapFile
 from portward.edge.plan import grants, person, server_name, session_line
 from portward.edge.publisher import Publisher
@@ -38,7 +39,8 @@ class Register:
 
 
 class Gate:
-    def __init__(self, state: State, runtime: Runtime, publisher: Publisher) -> None:
+    def __init__(self, state: State, runtime: Runtime, publisher: Publisher, devices: DeviceGuard) -> None:
+        self._devices = devices
         self._runtime = runtime
         self._publisher = publisher
         self._maps = {name: MapFile(map_file(state, name)) for name in ("sessions", "accounts", "grants")}
@@ -60,12 +62,14 @@ class Gate:
         async with self._changing:
             self._accounts = {account.name: account for account in await self._register.accounts()}
             sessions = {session.key: session_line(session) for session in await self._register.sessions()}
-            return await self._make("sessions", sessions) + await self._know(self._routes)
+            mended = await self._make("sessions", sessions) + await self._know(self._routes)
+            return mended + await self._devices.mend()
 
     async def expect(self, routes: Sequence[Route]) -> None:
         """Grant what the coming configuration will ask for, before it asks, so that nobody is refused in between."""
         async with self._changing:
             await self._know((*self._routes, *routes))
+            await self._devices.expect(routes)
 
     async def serve(self, routes: Sequence[Route]) -> None:
         """Take over the access rules of a new configuration; what they no longer permit is cut."""
@@ -73,6 +77,7 @@ class Gate:
             self._routes = tuple(routes)
             await self._know(self._routes)
             await self._cut_forbidden()
+            await self._devices.serve(self._routes)
 
     async def admit(self, sessions: Sequence[EdgeSession]) -> None:
         lines = {session.key: session_line(session) for session in sessions}
@@ -105,6 +110,7 @@ class Gate:
             self._accounts |= {account.name: account for account in accounts}
             await self._know(self._routes)
             await self._cut_forbidden()
+            await self._devices.follow()
 
     async def _know(self, routes: Sequence[Route]) -> list[str]:
         everybody = list(self._accounts.values())

@@ -39,7 +39,14 @@ class Patrol:
 
     async def active_sessions(self, within_seconds: float) -> set[str]:
         """Ids of sessions that made a request within this time (up to ten minutes)."""
-        rows = await self._runtime.ask("show table sessions")
+        return await self._active("sessions", within_seconds)
+
+    async def active_devices(self, within_seconds: float) -> set[str]:
+        """Fingerprints of devices that made a request within this time. Only where a route asks for devices."""
+        return await self._active("devices", within_seconds)
+
+    async def _active(self, table: str, within_seconds: float) -> set[str]:
+        rows = await self._runtime.ask(f"show table {table}")
         entries = re.findall(r"key=(\S+) use=\d+ exp=(\d+)", rows)
         return {key for key, left in entries if _TABLE_MS - int(left) <= within_seconds * 1000}
 

@@ -17,7 +17,8 @@ from portward.config import Settings
 from portward.config.settings import ServiceSettings
 from portward.edge.doors import Door, doors
 from portward.edge.engine import Engine
-from portward.edge.render import BACKENDS, Skeleton, render
+from portward.edge.render import BACKENDS, BUNDLE, Skeleton, render
+from portward.edge.trust import NOBODY, Trust, asking_hosts, flag, reserved_flag, revoked_file
 from portward.host.paths import State
 from portward.identity.access import may
 from portward.model import Access, Account, EdgeSession, Route, Upstream
@@ -50,6 +51,8 @@ class Plan:
     doors: tuple[Door, ...]
     allow: dict[str, str]
     deny: dict[str, str]
+    tls_options: dict[str, str]
+    """What stands before a host in the crt-list; hosts that ask for no device are not in it."""
 
     def configuration(self) -> str:
         """The whole haproxy.cfg."""
@@ -65,11 +68,12 @@ def plan(
     *,
     addresses: Mapping[str, str],
     deny_lists: Sequence[bytes] = (),
+    trust: Trust = NOBODY,
 ) -> Plan:
     """Decide everything that does not depend on who is logged in.
 
     `addresses` resolves upstream host names; a name that is missing there gets no server, and its visitors a 503 page.
-    `deny_lists` are the contents of `defence.deny-files`, a network a line.
+    `deny_lists` are the contents of `defence.deny-files`, a network a line. `trust` says whose devices count.
     """
     by_host: dict[str, list[Route]] = {settings.portal_host: []}
     for route in settings.routes:
@@ -78,8 +82,10 @@ def plan(
     tcp = {name: _tcp_address(name, service, state, addresses) for name, service in settings.tcp_services.items()}
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
     own = doors(settings.listen.https, settings.proxies.proxy_protocol, ipv6=engine.ipv6)
+    skeleton = render(settings, state, engine, deny_lists, tcp, trust)
+    bundle = state.edge / skeleton.fingerprint / BUNDLE
     return Plan(
-        skeleton=render(settings, state, engine, deny_lists, tcp),
+        skeleton=skeleton,
         servers=servers,
         routes=routes,
         access=settings.routes,
@@ -87,6 +93,10 @@ def plan(
         doors=own,
         allow={str(network): "allow" for network in (*settings.defence.allow, *(door.source for door in own))},
         deny={str(network): "deny" for network in settings.defence.deny},
+        tls_options={
+            host: trust.options(manner, bundle, revoked_file(state))
+            for host, manner in asking_hosts(settings.routes).items()
+        },
     )
 
 
@@ -133,7 +143,7 @@ def _routes_of(host: str, group: list[Route], settings: Settings) -> list[tuple[
     entries = [
         (f"{host}{prefix.lower()}", _route_line(route, strict=strict)) for route in group for prefix in _prefixes(route)
     ]
-    return [*entries, (f"{host}{RESERVED}", ours)]
+    return [*entries, (f"{host}{RESERVED}", ours.replace("|", f"{reserved_flag(group)}|", 1))]
 
 
 def _prefixes(route: Route) -> tuple[str, ...]:
@@ -143,7 +153,9 @@ def _prefixes(route: Route) -> tuple[str, ...]:
 
 def _route_line(route: Route, *, strict: bool) -> str:
     timeout = str(int(route.timeout.total_seconds() * 1000)) if route.timeout else ""
-    flags = _policy(route.access)[0] + ("2" if route.access.second_factor else "1") + ("s" if strict else "n")
+    flags = (
+        _policy(route.access)[0] + ("2" if route.access.second_factor else "1") + ("s" if strict else "n") + flag(route)
+    )
     depth = str(route.path.count("/") - 1) if route.strip else ""
     return "|".join((flags, server_name(route), _backend(route), route.name, depth, timeout))
 

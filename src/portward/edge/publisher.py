@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from portward.edge.certificates import ShownCertificates
+from portward.edge.certificates import ShownCertificates, crt_line
 from portward.edge.engine import Engine
 from portward.edge.mapfile import MapFile
 from portward.edge.plan import Plan
@@ -112,7 +112,7 @@ class Publisher:
         Returns a sentence fragment for each thing that was not as it should be.
         """
         mended = await self._servers.add_missing(plan.servers)
-        mended += await self._shown.add(certificates)
+        mended += await self._shown.add(certificates, plan.tls_options)
         for name in _PLANNED_MAPS:
             mended += await self._mend_map(map_file(self._state, name), getattr(plan, name))
         mended += await self._shown.drop(certificates)
@@ -147,8 +147,8 @@ class Publisher:
             MapFile(map_file(self._state, name)).begin()
         for name in _PLANNED_MAPS:
             MapFile(map_file(self._state, name)).write(getattr(plan, name))
-        lines = "".join(f"{certificate.file} {host}\n" for host, certificate in certificates.items())
-        _put(crt_list(self._state), lines.encode())
+        lines = [crt_line(certificate, host, plan.tls_options) + "\n" for host, certificate in certificates.items()]
+        _put(crt_list(self._state), "".join(lines).encode())
         _put(self._state.haproxy_cfg, plan.configuration().encode())
 
     async def _check(self) -> None:

@@ -81,6 +81,71 @@ RULES = _rules(
         "The event's detail holds the TLS library's words. For a distrusted authority, install the root certificate.",
     ),
     Refusal(
+        "device_missing",
+        "TLS",
+        403,
+        "Enrol this device first",
+        "Only devices that were enrolled may open this, and this one showed no certificate. If it has one, close the "
+        "browser and open it again: it asks only once which certificate to show.",
+        "The account enrols its device at home on the portal, or you do with `portward device enrol`.",
+        (("Enrol this device", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_revoked",
+        "TLS",
+        403,
+        "This device is let in no more",
+        "The certificate of this device was revoked, or its account may not log in.",
+        "`portward device list` shows by its name when it was revoked. Enrol the device anew if it is in good hands.",
+        (("Enrol this device anew", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_expired",
+        "TLS",
+        403,
+        "This device's certificate has expired",
+        "Its time is over, or has not begun yet.",
+        "Renew it: at home on the portal, or with `portward device renew ID`. Look at the device's clock, too.",
+        (("Renew it", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_unknown",
+        "TLS",
+        403,
+        "This certificate is of no use here",
+        "It was issued by an authority that this gateway does not know.",
+        "Enrol the device here; or name its authority in `devices.authorities`, if all of its devices may come in.",
+        (("Enrol this device", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_purpose",
+        "TLS",
+        403,
+        "This certificate is not for devices",
+        "It was issued for another purpose, such as for a server.",
+        "A device's certificate needs the extended key usage clientAuth (RFC 5280 section 4.2.1.12).",
+        (("Enrol this device", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_invalid",
+        "TLS",
+        403,
+        "This certificate can't be accepted",
+        "It could not be checked, or something in it is wrong.",
+        "The event's detail holds OpenSSL's number for it (X509_V_ERR_…): 3 and 12 speak of a missing or an old "
+        "revocation list, so look at `devices.crl-files`, and whether the keeper runs.",
+        (("Enrol this device", "/.portward/devices"),),
+    ),
+    Refusal(
+        "device_foreign",
+        "TLS",
+        403,
+        "This is somebody else's device",
+        "You are logged in, but this device was enrolled by another account.",
+        "Each account enrols a device of its own; a certificate lets in nobody but the account that it was issued to.",
+        (("Switch account", "/.portward/switch"), ("Enrol this device", "/.portward/devices")),
+    ),
+    Refusal(
         "unknown_host",
         "request",
         0,
@@ -210,6 +275,20 @@ ANSWERED_BY_RULE = (
     *("no_session", "foreign_origin", "wrong_group", "second_factor"),
 )
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
+DEVICE_RULES = (
+    *("device_missing", "device_revoked", "device_expired", "device_unknown"),
+    *("device_purpose", "device_invalid", "device_foreign"),
+)
+"""The same, where a service asks for devices."""
+FLAWS = {
+    **dict.fromkeys((9, 10), "device_expired"),
+    23: "device_revoked",
+    **dict.fromkeys((2, 18, 19, 20, 21), "device_unknown"),
+    26: "device_purpose",
+}
+"""What OpenSSL says of a device's certificate (X509_V_ERR_… in x509_vfy.h); anything else is `device_invalid`."""
+_NO_DEVICE = "peer did not return a certificate"
+"""OpenSSL's words where a handshake was refused for the lack of one."""
 
 _UPSTREAMS_FAULT = ("upstream_failed", "upstream_down", "upstream_slow")
 _BY_STATUS = {400: "malformed", 408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"}
@@ -235,4 +314,6 @@ def _tls_rule(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
         return None
     if not line.get("sni"):
         return "tls_no_name"
-    return "tls_failed" if str(line["sni"]).lower() in hosts else "tls_unknown_name"
+    if str(line["sni"]).lower() not in hosts:
+        return "tls_unknown_name"
+    return "device_missing" if _NO_DEVICE in str(line.get("tls", "")) else "tls_failed"

@@ -22,18 +22,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from portward.config import Settings
 from portward.config.values import Address
 from portward.edge.engine import Engine
-from portward.edge.refusals import ANSWERED_BY_RULE, RULES, Refusal
+from portward.edge.refusals import ANSWERED_BY_RULE, DEVICE_RULES, FLAWS, RULES, Refusal
+from portward.edge.trust import NOBODY, Trust, asking_hosts
 from portward.host.paths import State
 
 COOKIE = "__Host-portward"
 """The one cookie that Portward sets, host-only by its prefix (RFC 6265bis section 4.1.3.2)."""
 BACKENDS = ("services", "services-gzip", "services-strip", "services-strip-gzip")
-_MAPS = ("routes", "sessions", "accounts", "grants", "streams", "allow", "deny")
+_MAPS = ("routes", "sessions", "accounts", "grants", "streams", "allow", "deny", "devices", "device_streams")
 _ERRORS = {
     "service": {502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
     "portal": dict.fromkeys((502, 503, 504), "portal_down"),
 }
 _PLACE = "@FINGERPRINT@"
+BUNDLE = "devices.pem"
+"""The authorities whose devices are believed, among the files of a skeleton."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,21 @@ def render(
     engine: Engine,
     deny_lists: Sequence[bytes] = (),
     tcp_servers: Mapping[str, str | None] = MappingProxyType({}),
+    trust: Trust = NOBODY,
 ) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files.
 
-    `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve.
+    `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve. `trust` counts
+    where a route asks for a device.
     """
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
-    files = _files(settings) | lists
+    hosts = asking_hosts(settings.routes)
+    files = _files(settings, devices=bool(hosts)) | lists | (_device_files(trust) if hosts else {})
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
     text = template.render(
-        _context(settings, state, engine) | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)}
+        _context(settings, state, engine)
+        | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)}
+        | _device_context(settings, trust)
     )
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
@@ -128,7 +136,6 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
         "crt_list": crt_list(state),
         "cookie": COOKIE,
         "needs_nul_rule": engine.needs_nul_rule,
-        "refusals": [_answer(RULES[name], settings) for name in ANSWERED_BY_RULE],
         "errors": {name: _http_errors(rules, here / "pages") for name, rules in _ERRORS.items()},
         "backends": [{"name": name, "strip": "strip" in name, "compress": "gzip" in name} for name in BACKENDS],
     }
@@ -147,7 +154,21 @@ def _tcp(settings: Settings, servers: Mapping[str, str | None]) -> list[dict[str
     ]
 
 
-def _files(settings: Settings) -> dict[str, bytes]:
+def _device_context(settings: Settings, trust: Trust) -> dict[str, Any]:
+    hosts = asking_hosts(settings.routes)
+    rules = (*ANSWERED_BY_RULE, *(DEVICE_RULES if hosts else ()))
+    return {
+        "devices": {"hosts": hosts, "issuer": trust.issuer, "others": trust.others} if hosts else None,
+        "refusals": [_answer(RULES[name], settings) for name in rules],
+    }
+
+
+def _device_files(trust: Trust) -> dict[str, bytes]:
+    flaws = "".join(f"{code} {rule}\n" for code, rule in FLAWS.items())
+    return {BUNDLE: trust.authorities, "flaws.map": flaws.encode()}
+
+
+def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
     networks = settings.proxies.forwarded_for, settings.proxies.proxy_protocol
     files = {
         "forwarded_for.lst": _lines(networks[0]),
@@ -158,7 +179,7 @@ def _files(settings: Settings) -> dict[str, bytes]:
     }
     files |= {f"tcp-{name}.lst": _lines(service.allow) for name, service in settings.tcp_services.items()}
     for rule in RULES.values():
-        if rule.status:
+        if rule.status and (devices or rule.name not in DEVICE_RULES):
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
             files[f"pages/{rule.name}.json"] = _json(rule, settings)
     return files
@@ -176,7 +197,13 @@ def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
     elif rule.status == 405:
         headers = ' hdr Allow "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"'
     step = {"no_session": "", "second_factor": "step=1&"}.get(rule.name)
-    return {"name": rule.name, "status": rule.status, "headers": headers, "step": step}
+    return {
+        "name": rule.name,
+        "status": rule.status,
+        "headers": headers,
+        "step": step,
+        "device": rule.name in DEVICE_RULES,
+    }
 
 
 def _http_errors(rules: Mapping[int, str], pages: Path) -> str:

@@ -19,7 +19,7 @@ _CHUNK = 12_000
 """HAProxy reads a command into one buffer of 16 KB."""
 _FINE = re.compile(
     r"^(|New server registered\.|Server deleted\.|New empty certificate store '.*'!"
-    r"|Transaction (created|updated) for certificate .*!|(Inserting|Deleting) .*|Success!|\.+|Committing .*"
+    r"|[Tt]ransaction (created|updated) for (certificate|CRL) .*!|(Inserting|Deleting) .*|Success!|\.+|Committing .*"
     r"|(Certificate|Transaction aborted for certificate) '.*'( deleted)?!|Entry '.*' deleted in crtlist '.*'!"
     r"|IP changed from .*|no need to change .*)$"
 )

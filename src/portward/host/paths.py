@@ -82,6 +82,11 @@ class State:
         return self.directory / "authority"
 
     @property
+    def devices(self) -> Path:
+        """The authority for devices; made when a first one needs it."""
+        return self.directory / "devices"
+
+    @property
     def certificates(self) -> Path:
         return self.directory / "certificates"
 

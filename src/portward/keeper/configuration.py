@@ -21,6 +21,7 @@ from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
 from portward.edge.publisher import How, Publisher
 from portward.edge.resolve import Resolver
+from portward.edge.trust import Trust
 from portward.errors import ConfigError, Invalid, PortwardError
 from portward.facts import ConfigApplied, ConfigRejected, EdgeMended
 from portward.host import files
@@ -63,12 +64,14 @@ class Configuration:
         publisher: Publisher,
         gate: Gate,
         certificates: Certificates,
+        trust: Callable[[Settings], Trust],
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
         self._certificates, self._record, self._clock = certificates, record, clock
+        self._trust = trust
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
@@ -169,7 +172,8 @@ class Configuration:
     async def _plan(self, settings: Settings) -> InForce:
         addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
-        wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists)
+        trust = await asyncio.to_thread(self._trust, settings)
+        wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists, trust=trust)
         return InForce(settings, wanted, addresses)
 
     def _read(self, text: str) -> tuple[Settings, str]:

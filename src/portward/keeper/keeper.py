@@ -10,12 +10,14 @@ import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from watchfiles import awatch
 
 from portward.edge.certificates import ShownCertificates
+from portward.edge.devices import DeviceGuard, DeviceRegister
 from portward.edge.engine import find_engine
 from portward.edge.events import EventListener
 from portward.edge.gate import Gate, Register
@@ -26,15 +28,18 @@ from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
+from portward.identity.devices import Devices
 from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
-from portward.keeper.chores import Chores, repeat
+from portward.keeper.chores import Chore, Chores, repeat
 from portward.keeper.configuration import Configuration
+from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.pki.authority import Authority
 from portward.pki.certificates import Certificates
+from portward.pki.enroller import Enroller
 from portward.portal.admin import create_admin
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
@@ -63,17 +68,29 @@ async def run(config: Path, state: State) -> None:
         runtime = Runtime(state.edge_socket, state.master_socket)
         shown = ShownCertificates(runtime, state)
         publisher = Publisher(state, engine, runtime, shown)
-        gate = Gate(state, runtime, publisher)
+        guard, enroller = DeviceGuard(state, runtime, publisher), Enroller(state.devices, clock)
+        gate = Gate(state, runtime, publisher, guard)
         certificates = Certificates(state.certificates, authority, shown, journal.record, clock)
-        configuration = Configuration(config, state, engine, publisher, gate, certificates, journal.record, clock)
+        trust = partial(trust_of, enroller=enroller)
+        configuration = Configuration(
+            config, state, engine, publisher, gate, certificates, trust, journal.record, clock
+        )
         settings = configuration.settings
         identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
+        devices = Devices(store, enroller, guard, lambda: configuration.settings, journal.record, clock)
+        guard.register(
+            DeviceRegister(
+                trusted=lambda: store.devices.trusted(clock()),
+                lists=lambda: lists_of(configuration.settings, devices),
+            )
+        )
         listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)
         await stack.enter_async_context(listener)
         control = Control(state.tunnels_socket)
-        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control)
+        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices)
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, clock)
+        of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
         status = Status(config, state, engine, publisher, configuration, store, chores)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
@@ -88,7 +105,7 @@ async def run(config: Path, state: State) -> None:
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        await _work(chores, configuration, stop)
+        await _work([*chores.all(), *of_devices.all()], configuration, stop)
         notify(STOPPING=1)
 
 
@@ -117,8 +134,8 @@ async def _announce(portal: Portal, store: Store) -> None:
     sys.stdout.flush()
 
 
-async def _work(chores: Chores, configuration: Configuration, stop: asyncio.Event) -> None:
-    tasks = [repeat(chore) for chore in chores.all()]
+async def _work(chores: Sequence[Chore], configuration: Configuration, stop: asyncio.Event) -> None:
+    tasks = [repeat(chore) for chore in chores]
     tasks += [_follow_file(configuration, stop), _reload_at_hangup(configuration)]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(task) for task in tasks]

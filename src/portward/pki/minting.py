@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 SHA256 = hashes.SHA256()
@@ -53,7 +54,7 @@ def mark(key: ec.EllipticCurvePublicKey) -> str:
 
 
 def draft(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, end: datetime
+    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, now: datetime, end: datetime
 ) -> x509.CertificateBuilder:
     """A builder with everything that each certificate has: names, key, dates, a random serial number."""
     return (

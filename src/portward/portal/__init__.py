@@ -1,5 +1,5 @@
 """What people see of Portward: login, second factor, enrolment, home; and the API that the CLI talks to.
 
-app = create_app(Portal(identity, store, lambda: settings, record, clock, control))   # served on STATE/run/portal.sock
+app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices))
 admin = create_admin(portal, journal, status, configuration)                      # served on STATE/run/admin.sock
 """

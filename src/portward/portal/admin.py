@@ -3,7 +3,7 @@
     app = create_admin(portal, journal, status, configuration)
 
 GET /status · GET /services · POST /reload · GET /sessions · DELETE /sessions/ID · DELETE /sessions?account=NAME, and
-what admin_accounts.py, admin_keys.py, admin_tunnels.py and admin_events.py list. An error is
+what admin_accounts.py, admin_devices.py, admin_keys.py, admin_tunnels.py and admin_events.py list. An error is
 {"error": {"type", "message", "way_out", "exit_code"}}.
 """
 
@@ -21,6 +21,7 @@ from portward.errors import ConfigError, Conflict, Invalid, NotFound, PortwardEr
 from portward.identity.identity import Identity
 from portward.portal import documents
 from portward.portal.admin_accounts import AccountsApi, GroupsApi
+from portward.portal.admin_devices import DevicesApi
 from portward.portal.admin_events import EventsApi
 from portward.portal.admin_keys import KeysApi
 from portward.portal.admin_tunnels import TunnelsApi
@@ -71,6 +72,7 @@ def create_admin(portal: Portal, journal: Journal, status: Status, configuration
             *AccountsApi(portal.identity, portal.settings).routes(),
             *GroupsApi(portal.identity).routes(),
             *KeysApi(portal.identity).routes(),
+            *DevicesApi(portal.devices).routes(),
             *TunnelsApi(portal.control).routes(),
             *SessionsApi(portal.identity).routes(),
             *EventsApi(portal.store, journal).routes(),

@@ -1,6 +1,6 @@
 """The portal as a web application: the login's own host, and the crossing pages of every service host.
 
-app = create_app(Portal(identity, store, lambda: settings, record, clock, control))
+app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices))
 
 Which of the two a request means is said by X-Forwarded-Host, which the edge alone sets.
 """
@@ -22,6 +22,7 @@ from portward.portal import problems, visit
 from portward.portal.account import AccountPages
 from portward.portal.approvals import ApprovalPages
 from portward.portal.crossing import CrossingPages
+from portward.portal.devices import DevicePages
 from portward.portal.enrol import EnrolPages
 from portward.portal.home import HomePages
 from portward.portal.keyring import Keyring
@@ -63,6 +64,7 @@ def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence
         *home.routes(),
         *KeyPages(portal, pages, visitors, keyring, home).routes(),
         *ApprovalPages(portal, pages, visitors).routes(),
+        *DevicePages(portal, pages, visitors).routes(),
     ]
 
 

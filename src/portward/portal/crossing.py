@@ -3,6 +3,7 @@
 /.portward/start?to=…        set out for the portal: mark the browser, and go to https://auth.…/start
 /.portward/enter?code=…      come back: turn the one-time code into this host's cookie
 /.portward/switch            set out to log in as somebody else
+/.portward/devices           on to where a device is enrolled
 /.portward/logout            on to the portal's question
 
 The mark is a nonce in this host's cookie, and the code holds for that nonce alone; so nobody can send a visitor into
@@ -30,6 +31,7 @@ class CrossingPages:
             Route("/.portward/start", self.start),
             Route("/.portward/enter", self.enter),
             Route("/.portward/switch", self.switch),
+            Route("/.portward/devices", self.devices),
             Route("/.portward/logout", self.logout, methods=["GET", "POST"]),
         ]
 
@@ -38,6 +40,9 @@ class CrossingPages:
 
     async def switch(self, request: Request) -> Response:
         return await self._set_out(request, "/switch")
+
+    async def devices(self, request: Request) -> Response:
+        return RedirectResponse(self._portal.settings().url(self._portal.host, "/devices/new"), 303)
 
     async def logout(self, request: Request) -> Response:
         response = RedirectResponse(self._portal.settings().url(self._portal.host, "/logout"), 303)

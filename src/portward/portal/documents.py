@@ -12,7 +12,7 @@ from typing import Any
 from portward.config import Settings
 from portward.config.values import spell_access, spell_duration
 from portward.edge.refusals import RULES
-from portward.model import Account, Event, Group, Key, Route, Session
+from portward.model import Account, Device, Event, Group, Key, Route, Session
 from portward.portal import problems
 from portward.portal.wording import device
 from portward.tunnels.control import Live
@@ -42,6 +42,13 @@ def session(session: Session) -> Document:
         "second_factor_at": _time(session.second_factor_at),
         "device": device(session.user_agent).name,
     }
+
+
+def device_of(device: Device) -> Document:
+    """Without the request and the certificate, which are long."""
+    times = ("requested_at", "approved_at", "issued_at", "expires_at", "revoked_at", "used_at")
+    plain = {name: getattr(device, name) for name in ("id", "account", "name", "own_key", "fingerprint", "serial")}
+    return {**plain, "state": device.state, **{name: _time(getattr(device, name)) for name in times}}
 
 
 def key(key: Key) -> Document:

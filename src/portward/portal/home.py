@@ -17,6 +17,7 @@ from portward.identity.access import may
 from portward.model import Account, Session
 from portward.model import Route as ServiceRoute
 from portward.portal import cookie, problems
+from portward.portal.device_lines import device_lines
 from portward.portal.keyring import Keyring
 from portward.portal.pages import Action, Pages
 from portward.portal.portal import Portal
@@ -26,6 +27,10 @@ from portward.portal.wording import ago, device, moment
 _NEWS = {
     "ended": "That session is over.",
     "password": "Your password is changed, and your other sessions are over.",
+    "device": "The device is enrolled. Its certificate is below.",
+    "device-waits": "Asked for. Whoever runs this gateway has to approve it; then it can be taken from here.",
+    "device-renewed": "The device has a new certificate. The old one counts until its end.",
+    "device-revoked": "The device is revoked.",
     "totp-off": "Your authenticator app is no longer asked for.",
     "key": "Your key is in. It opens tunnels from now on.",
     "key-removed": "That key opens nothing any more.",
@@ -127,12 +132,15 @@ class HomePages:
         account, settings = visitor.account, self._portal.settings()
         sessions = await self._portal.identity.sessions.list(account.name)
         services = open_to(account, settings)
+        devices = await self._portal.devices.list(account.name)
         return self._pages.render(
             "home.html.j2",
             status=status,
             account=account,
             services=services,
             sessions=lines(sessions, visitor.session.id, self._portal.clock()),
+            devices=device_lines(devices, self._portal.clock(), settings.devices.remind),
+            asks_devices=bool(devices) or any(route.device != "ignored" for route in settings.routes),
             codes_left=await self._portal.identity.credentials.recovery_left(account.name),
             domain=settings.domain,
             keys=await self._keyring.section(account),

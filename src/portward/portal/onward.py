@@ -8,6 +8,7 @@ After a form the way onward is a page that moves on by itself instead of a redir
 `form-action` rule along, and Chrome then refuses any other host that the service itself sends its visitors to.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
@@ -104,7 +105,9 @@ class OnwardPages:
         routes = [route for route in settings.routes if route.host == going.host and path.startswith(route.path)]
         if not routes:
             return Allow()
-        access = max(routes, key=lambda route: len(route.path)).access
+        route = max(routes, key=lambda route: len(route.path))
+        # Which device the host will see is known there alone; if none, the edge sends the visitor back with `step`.
+        access = replace(route.access, second_factor=False) if route.device == "second-factor" else route.access
         return decide(visitor.account, visitor.session, access, now, lasts)
 
     async def _hand_over(self, request: Request, visitor: Visitor, going: Pending, *, after_form: bool) -> Response:

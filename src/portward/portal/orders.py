@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from starlette.requests import Request
 
 from portward.errors import Invalid
-from portward.model import Role
+from portward.model import PackageForm, Role
 
 _LARGEST = 64 * 1024
 Text = Annotated[str, Field(max_length=512)]
@@ -48,6 +48,26 @@ class Reset(Order):
     """With `second_factor`, the authenticator app and the recovery codes are forgotten too."""
 
     second_factor: bool = False
+
+
+class NewDevice(Order):
+    """With `csr`, a signing request in PEM; or with the `form` in which a key that is made here is wanted."""
+
+    account: Text
+    name: Text
+    csr: Annotated[str, Field(max_length=_LARGEST)] = ""
+    form: PackageForm | None = None
+
+
+class Renewal(Order):
+    """What `NewDevice` says; a device with a key of its own needs neither."""
+
+    csr: Annotated[str, Field(max_length=_LARGEST)] = ""
+    form: PackageForm | None = None
+
+
+class Renaming(Order):
+    name: Text
 
 
 class NewGroup(Order):

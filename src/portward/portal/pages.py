@@ -29,6 +29,8 @@ _YEAR = 31_536_000
 _REST = "frame-ancestors 'none'; base-uri 'none'"
 PAGE_POLICY = f"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; {_REST}"
 """Content-Security-Policy of every page that brings none of its own."""
+DEVICE_POLICY = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
+"""Of the page whose script makes a device's key, and asks for its certificate."""
 _ON_THE_WAY_POLICY = f"{PAGE_POLICY}; script-src 'self'"
 """Of the pages on the way to a service, which carry the address's fragment along."""
 
@@ -81,17 +83,19 @@ class Pages:
         self._static = {
             "portal.css": StaticFile(sheet, "text/css"),
             "mark.svg": StaticFile((_HERE / "static" / "mark.svg").read_bytes(), "image/svg+xml"),
+            "device.js": StaticFile((_HERE / "static" / "device.js").read_bytes(), "text/javascript"),
             "fragment.js": StaticFile((_HERE / "static" / "fragment.js").read_bytes(), "text/javascript"),
         }
         self._templates.globals["static"] = self._address
         self._error_policy = self._policy_of(self._templates.get_template("page.css").render())
 
-    def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    def render(self, template: str, *, status: int = 200, policy: str = "", **values: Any) -> HTMLResponse:
         """A page of the portal. Raises `jinja2.UndefinedError` when the template needs more than `values`.
 
-        With a `pending` destination the page may run the one script, which carries the fragment.
+        With a `pending` destination the page may run the one script, which carries the fragment, unless it has a
+        `policy` of its own.
         """
-        policy = _ON_THE_WAY_POLICY if values.get("pending") else PAGE_POLICY
+        policy = policy or (_ON_THE_WAY_POLICY if values.get("pending") else PAGE_POLICY)
         page = self._templates.get_template(template).render(values)
         return HTMLResponse(page, status, {"Content-Security-Policy": policy})
 

@@ -1,6 +1,6 @@
 """What the portal's pages work with, wired by the keeper.
 
-portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket))
+portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket), devices)
 portal.hosts                       # {'hello.example.com', …}: where a login may lead
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portward.config import Settings
+from portward.identity.devices import Devices
 from portward.identity.gatekeeper import Record
 from portward.identity.identity import Identity
 from portward.store import Store
@@ -25,6 +26,7 @@ class Portal:
     record: Record
     clock: Callable[[], datetime]
     control: Control
+    devices: Devices
 
     @property
     def hosts(self) -> frozenset[str]:

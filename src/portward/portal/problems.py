@@ -85,6 +85,18 @@ TOO_MANY_CODES = Problem(
     "Nothing was looked up: your account tried too many codes that nobody waits under.",
     "Wait an hour, or ask whoever runs this gateway to add the key.",
 )
+NO_SUCH_DEVICE = Problem(
+    404,
+    "There is no such device",
+    "It was collected or revoked already, or it was never yours.",
+    "Your devices are listed at home.",
+)
+FILE_TAKEN = Problem(
+    410,
+    "That file is gone",
+    "It could be saved once, from the same browser, within ten minutes. The gateway does not keep it.",
+    "Revoke the device at home, and enrol it anew.",
+)
 UNAVAILABLE = Problem(
     503,
     "Not just now",

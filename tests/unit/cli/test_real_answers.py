@@ -20,11 +20,13 @@ from portward.config import Settings
 from portward.config.starter import STARTER
 from portward.facts import RequestRefused
 from portward.host.paths import State
+from portward.identity.devices import Devices, NullGuard
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Outcome
 from portward.keeper.serving import serving
 from portward.model import Session
+from portward.pki.enroller import Enroller
 from portward.portal.admin import create_admin
 from portward.portal.portal import Portal
 from portward.store import Store, migrate
@@ -69,7 +71,8 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         await identity.accounts.add("zoe", by="test")
         await store.sessions.add(Session("s1", "zoe", NOW, NOW, NOW.replace(year=NOW.year + 1)), "hash")
         await store.events.add([refused(now())])
-        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, Control(state.tunnels_socket))
+        devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
+        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, Control(state.tunnels_socket), devices)
         async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
             ready.set()
             await stop.wait()

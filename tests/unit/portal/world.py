@@ -15,10 +15,12 @@ from tests.unit.portal.browser import Browser
 from portward.config import Settings
 from portward.errors import EdgeError
 from portward.facts import Fact
+from portward.identity.devices import Devices, NullGuard
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
 from portward.identity.passwords import Passwords
 from portward.model import EdgeSession, Role
+from portward.pki.enroller import Enroller
 from portward.portal.app import create_app
 from portward.portal.portal import Portal
 from portward.store import Store
@@ -117,7 +119,15 @@ async def world(database: Path) -> AsyncIterator[World]:
             Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
         )
         control = Control(database.with_name("tunnels.sock"))
-        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control)
+        devices = Devices(
+            store,
+            Enroller(database.with_name("devices"), lambda: made.now),
+            NullGuard(),
+            lambda: made.settings,
+            record,
+            lambda: made.now,
+        )
+        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control, devices)
         made = World(store, identity, gatekeeper, settings, portal)
         made.app = create_app(made.portal)
         yield made
