@@ -70,6 +70,17 @@ need_venv() {
   done
 }
 
+# The SSH client of Node.js that the tests of tunnels use; npm, once for each content of its lock file.
+need_node_clients() {
+  local directory=$root/tests/lives/node stamp content
+  stamp=$directory/node_modules/.installed
+  content=$(sha256sum <"$directory/package-lock.json")
+  [[ $(cat "$stamp" 2>/dev/null) != "$content" ]] || return 0
+  say "installing the SSH client of Node.js"
+  (cd "$directory" && npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error)
+  echo "$content" >"$stamp"
+}
+
 find_python() {
   local python
   for python in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do

@@ -17,7 +17,7 @@ def main() -> int:
         format="%(asctime)s tunnels %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    logging.getLogger("asyncssh").setLevel(os.environ.get("ASYNCSSH_LOG", "ERROR"))
     try:
         asyncio.run(run(State(Path(sys.argv[1]))))
     except PortwardError as error:

@@ -2,7 +2,7 @@
 
 Every cipher is an AEAD, so no MAC is ever negotiated apart from it. AES-GCM stands first: beside being the faster one
 on every CPU of the last ten years, a small packet costs a tenth of what ChaCha20-Poly1305 costs here. The client's
-order decides, though; see `kexinit` in connection.py for how OpenSSH's is helped.
+order decides, though; see connection.py for how OpenSSH's is helped.
 """
 
 KEY_EXCHANGE = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")

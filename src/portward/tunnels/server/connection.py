@@ -2,10 +2,11 @@
 
     server = await loop.create_server(lambda: Connection(loop, options), "", 2222)
 
-Three things differ from `asyncssh.SSHServerConnection`. Packets go out without the empty MSG_IGNORE that guards CBC
+Four things differ from `asyncssh.SSHServerConnection`. Packets go out without the empty MSG_IGNORE that guards CBC
 ciphers (RFC 4251 section 9.3.1; every cipher here is an AEAD), and are written together. What the peer does not take
-makes those wait who send. And the requests to forward are ours to answer, word for word, since clients compare the
-address that a channel names with the one that they asked for. The tests with real clients pin what is used of asyncssh.
+makes those wait who send. The requests to forward are ours to answer, word for word, since clients compare the address
+that a channel names with the one that they asked for. And a client's guess at the key exchange counts as wrong whenever
+our favourite is another (RFC 4253 section 7). The tests with real clients pin what is used of asyncssh.
 """
 
 import asyncio
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, AnyStr, cast
 
 import asyncssh
 from asyncssh.connection import SSHServerConnection
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_IGNORE, MSG_KEXINIT
 from asyncssh.packet import SSHPacket, UInt32
 from asyncssh.public_key import SSHOpenSSHCertificate
 
+from portward.tunnels.server.algorithms import FAST_CIPHERS
+from portward.tunnels.server.kexinit import KeyExchangeInit
 from portward.tunnels.server.pipe import SocketEnd
 from portward.tunnels.server.publishing import Wish
 
@@ -29,6 +32,7 @@ _FULL_BYTES = 256 * 1024
 """What may wait for the network in one connection before whoever sends has to wait."""
 _LARGE_BYTES = 8 * 1024
 """A packet of this size is written at once; smaller ones are written together."""
+_OFFER_SECONDS = 0.5
 _EVERY_SECONDS = 10.0
 _SILENCE_SECONDS = 32.0
 """A peer that says nothing for so long, however often it is asked, is dead. It is dropped 42 s after its last word."""
@@ -44,6 +48,7 @@ class Connection(SSHServerConnection):
         self.heard_at = time.monotonic()
         self.round_trip: float | None = None
         self._batch: list[bytes] = []
+        self._offer: asyncio.TimerHandle | None = None
         self._pulse: asyncio.TimerHandle | None = None
         self._asking = False
 
@@ -56,6 +61,34 @@ class Connection(SSHServerConnection):
     def requests_waiting(self) -> int:
         """Requests to forward that have come and are not answered yet, the one in hand included."""
         return len(self._global_request_queue)
+
+    # ---- which cipher ----------------------------------------------------------------------------------------------
+
+    def _send_kexinit(self) -> None:
+        """OpenSSH puts AES-GCM last, and the client's order decides. So our first offer waits for the client's, and
+        leaves out what is slow where the client knows better. A client that waits for ours gets it soon enough.
+        """
+        if self._session_id or not self._client_version.startswith(b"SSH-2.0-OpenSSH_"):
+            super()._send_kexinit()
+        else:
+            self._offer = self._loop.call_later(_OFFER_SECONDS, self._send_offer)
+
+    def _send_offer(self) -> None:
+        if self._offer is not None:
+            self._offer.cancel()
+            self._offer = None
+            super()._send_kexinit()
+
+    async def _process_kexinit(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        wishes = KeyExchangeInit.read(packet.get_full_payload())
+        if self._offer is not None and wishes.knows(FAST_CIPHERS):
+            self._enc_algs = [cipher.encode() for cipher in FAST_CIPHERS]
+        self._send_offer()
+        await super()._process_kexinit(pkttype, pktid, packet)
+        if wishes.guesses and wishes.key_exchange[0] != self._kex_algs[0]:
+            self._ignore_first_kex = True
+
+    _packet_handlers = {**SSHServerConnection._packet_handlers, MSG_KEXINIT: _process_kexinit}  # noqa: RUF012 - as there
 
     # ---- bytes -----------------------------------------------------------------------------------------------------
 
@@ -85,8 +118,9 @@ class Connection(SSHServerConnection):
 
     def _force_close(self, exc: Exception | None) -> None:
         self._flush()
-        if self._pulse is not None:
-            self._pulse.cancel()
+        for timer in (self._pulse, self._offer):
+            if timer is not None:
+                timer.cancel()
         super()._force_close(exc)
 
     def pause_writing(self) -> None:

@@ -1,0 +1,1 @@
+"""The program `tunnels` alone, without keeper and edge, and real clients of SSH."""
