@@ -14,7 +14,9 @@ from portward.tunnels.server.tunnel import Tunnel
 
 _LOOK_SECONDS = 1.0
 _HEALTHY_SECONDS = 30.0
-_FAILING_SECONDS = 5.0
+_FAILING_SECONDS = 15.0
+"""OpenSSH's client tells its terminal of each probe that fails."""
+_FAILING_OF_SEVERAL_SECONDS = 5.0
 _AT_ONCE = 50
 
 
@@ -38,7 +40,7 @@ class Prober:
     async def _look(self, tunnel: Tunnel) -> None:
         why = await tunnel.probe()
         before, tunnel.health = tunnel.health, "failing" if why else "up"
-        self._due[tunnel.id] = time.monotonic() + (_FAILING_SECONDS if why else _HEALTHY_SECONDS)
+        self._due[tunnel.id] = time.monotonic() + (_pause(tunnel) if why else _HEALTHY_SECONDS)
         if tunnel.health == before or not tunnel.guest.present:
             return
         key = tunnel.guest.known
@@ -52,3 +54,7 @@ class Prober:
             self._reports.tell(TunnelFailing(time=datetime.now(UTC), detail=why, **about))
         elif before == "failing":
             self._reports.tell(TunnelRecovered(time=datetime.now(UTC), **about))
+
+
+def _pause(tunnel: Tunnel) -> float:
+    return _FAILING_OF_SEVERAL_SECONDS if tunnel.service.balance else _FAILING_SECONDS

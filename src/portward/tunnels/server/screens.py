@@ -33,9 +33,13 @@ class Screens:
     def __init__(self, access_log: Path) -> None:
         self._path = access_log
         self._screens: set[Screen] = set()
+        self._handle = -1
         self._wake = asyncio.Event()
 
     def add(self, screen: Screen) -> None:
+        """From now on: lines that are written later are shown."""
+        if not self._screens and self._handle < 0:
+            self._handle = _open(self._path, os.SEEK_END)
         self._screens.add(screen)
         self._wake.set()
 
@@ -50,21 +54,21 @@ class Screens:
             await self._follow()
 
     async def _follow(self) -> None:
-        handle, rest = -1, b""
+        rest = b""
         try:
             while self._screens:
-                if handle < 0:
-                    handle = _open_at_end(self._path)
-                    rest = b""
-                elif not (piece := _read(handle)):
-                    handle = _moved(handle, self._path)
+                if self._handle < 0:
+                    self._handle = _open(self._path, os.SEEK_SET)
+                elif not (piece := _read(self._handle)):
+                    self._handle = _moved(self._handle, self._path)
                 else:
                     *lines, rest = (rest + piece).split(b"\n")
                     self._show(lines)
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
-            if handle >= 0:
-                os.close(handle)
+            if self._handle >= 0:
+                os.close(self._handle)
+            self._handle = -1
 
     def _show(self, lines: list[bytes]) -> None:
         wanted = {host for screen in self._screens for host in screen.hosts}
@@ -97,10 +101,11 @@ def line_of(raw: bytes) -> tuple[str, str] | None:
         return None
 
 
-def _open_at_end(path: Path) -> int:
+def _open(path: Path, whence: int) -> int:
+    """The log, at its end or, where it has just been made, at its beginning. -1 while there is none."""
     with suppress(FileNotFoundError):
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        os.lseek(handle, 0, os.SEEK_END)
+        os.lseek(handle, 0, whence)
         return handle
     return -1
 

@@ -3,6 +3,7 @@
 There is no shell behind it. Ctrl-C, Ctrl-D and q end the connection.
 """
 
+import asyncio
 import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _ENDS = frozenset(b"\x03\x04q")
 _QR_CODES = 3
+_LEAVE_SECONDS = 0.5
 _NARROWEST = 20
 
 
@@ -120,9 +122,10 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
         return (text.replace("\n", end) + end).encode()
 
     def _end(self) -> None:
+        """The client goes by itself then, unless somebody is still using a tunnel."""
         if self._channel is not None:
             self._channel.exit(0)
-        self._guest.dismiss("client", "ended by Ctrl-C")
+        asyncio.get_running_loop().call_later(_LEAVE_SECONDS, self._guest.dismiss, "client", "ended by Ctrl-C")
 
 
 def _qr_code(url: str, columns: int) -> str:
