@@ -101,7 +101,7 @@ class TunnelServer:
             assert self.process.wait(PATIENCE) == 0
             self.out.close()
             self.err.close()
-            assert self.err.text == ""
+            assert self.err.text == "", self.err.text
 
     # ---- rules -----------------------------------------------------------------------------------------------------
 

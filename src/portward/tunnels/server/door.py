@@ -34,11 +34,18 @@ class Door(Generic[G]):
         mine[guest] = None
         self._number += 1
         if len(mine) > self._of_one:
-            return [next(iter(mine))]
+            return [self._oldest(mine)]
         if self._number > self._of_all:
             fullest = max(self._sources, key=lambda source: len(self._sources[source]))
-            return [next(iter(self._sources[fullest]))]
+            return [self._oldest(self._sources[fullest])]
         return []
+
+    def _oldest(self, those: dict[G, None]) -> G:
+        """The oldest, who stands at the door no longer."""
+        guest = next(iter(those))
+        del those[guest]
+        self._number -= 1
+        return guest
 
     def leave(self, guest: G, address: str) -> None:
         """One has logged in, or is gone. May be called again."""

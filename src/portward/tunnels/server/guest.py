@@ -156,7 +156,7 @@ class Guest(asyncssh.SSHServer):
     async def _wait_for_approval(self, entry: Entry) -> None:
         key = await entry.verdict
         if key is None:
-            self._deny(Denied("unknown"), entry.pending.fingerprint)
+            self.house.refused_at_door(self, self._refusal("disapproved", entry.pending.fingerprint))
             self.dismiss("disapproved", "nobody has let this key in; connect again for a new code")
             return
         self.key, self.waiting = key, None
@@ -164,10 +164,13 @@ class Guest(asyncssh.SSHServer):
         self.say(f"This key is {key.name} of {key.account} now.")
 
     def _deny(self, denied: Denied, fingerprint: str) -> None:
-        self._denied = KeyRefused(
+        self._denied = self._refusal(denied.why, fingerprint)
+
+    def _refusal(self, why: str, fingerprint: str) -> KeyRefused:
+        return KeyRefused(
             time=datetime.now(UTC),
             address=self.address,
-            why=denied.why,
+            why=why,
             user=self.user[:80],
             fingerprint=fingerprint,
             version=self.version,

@@ -73,6 +73,7 @@ class SocketEnd(asyncio.BufferedProtocol):
         self._meter: Meter | None = None
         self._link: Link | None = None
         self._reasons = _UNJOINED
+        self._full = False
         self._eofs = 0
 
     # ---- the socket ------------------------------------------------------------------------------------------------
@@ -96,11 +97,17 @@ class SocketEnd(asyncio.BufferedProtocol):
         return self._ended()
 
     def pause_writing(self) -> None:
+        self._full = True
         if self._channel is not None:
             self._channel.pause_reading()
 
     def resume_writing(self) -> None:
-        if self._channel is not None:
+        """Not at once: asyncio closes a transport twice when it is written to from in here, and that fails."""
+        self._full = False
+        asyncio.get_running_loop().call_soon(self._read_channel)
+
+    def _read_channel(self) -> None:
+        if self._channel is not None and not self._full:
             self._channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,7 +131,7 @@ class SocketEnd(asyncio.BufferedProtocol):
         self.release(_UNJOINED)
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def write_eof(self) -> None:

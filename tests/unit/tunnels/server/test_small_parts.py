@@ -82,8 +82,9 @@ def test_at_a_full_door_the_oldest_of_the_busiest_source_goes() -> None:
         assert door.enter(guest, address) == []
     assert door.enter("newcomer", "192.0.2.3") == ["a"]
     door.leave("a", "2001:db8::1")
-    door.leave("a", "2001:db8::1")
-    assert len(door) == 3
+    door.leave("b", "2001:db8::2")
+    door.leave("b", "2001:db8::2")
+    assert len(door) == 2
 
 
 def test_an_ipv6_source_is_its_64() -> None:
