@@ -306,7 +306,7 @@ _SENT = {
     kind.__name__: kind
     for kind in (
         *(TunnelOpened, TunnelClosed, TunnelFailing, TunnelRecovered, TunnelRefused),
-        *(KeyRefused, JumpOpened),
+        *(KeyRefused, JumpOpened, EventsDropped),
     )
 }
 

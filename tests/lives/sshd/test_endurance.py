@@ -243,7 +243,7 @@ def test_an_unknown_key_is_let_in_by_whoever_compares_the_code(make_server: Make
     server = make_server({}, (_BLOG,), approve_unknown_keys=True)
     server.key_file("new")
     with Client("openssh", server, "new", [f"blog:80:127.0.0.1:{web.port}"]) as client:
-        code = client.out.wait_for_line(r"https://auth\.gate\.test/keys/approve\?code=(\S+)")[1]
+        code = client.out.wait_for_line(r"https://auth\.gate\.test/ssh/(\S+)")[1]
         pending = wait_for(lambda: _wished(server), "a wish")
         assert (pending.code, pending.wishes, pending.user) == (code, ("-R blog:80",), "new")
         assert server.live() == ()

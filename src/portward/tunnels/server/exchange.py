@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from portward.facts import TunnelClosed, TunnelOpened
 from portward.host.files import create, private_directory
+from portward.host.listeners import discard
 from portward.host.paths import State
 from portward.tunnels.rules import Rules, ServiceRule
 from portward.tunnels.server.claims import Claims
@@ -48,16 +49,18 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         private_directory(self._state.services)
-        for path in self._state.services.glob("*.sock"):
-            path.unlink()
         await self.follow(self.rules)
+        ours = {self._state.service_socket(name).name for name in self.services}
+        for path in self._state.services.glob("*.sock"):
+            if path.name not in ours:
+                discard(path)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for name in tuple(self.services):
-            await self._shut(name)
+            await self._close(name)
 
     # ---- services --------------------------------------------------------------------------------------------------
 
@@ -93,9 +96,13 @@ class Exchange:
         return service
 
     async def _shut(self, name: str) -> None:
-        service = self.services.pop(name)
-        for tunnel in tuple(service.tunnels):
+        for tunnel in tuple(self.services[name].tunnels):
             tunnel.guest.dismiss("cut", f"the service {name} is gone")
+        self.services[name].abolish()
+        await self._close(name)
+
+    async def _close(self, name: str) -> None:
+        del self.services[name]
         await self._closing.pop(name).aclose()
 
     # ---- tunnels ---------------------------------------------------------------------------------------------------

@@ -137,6 +137,6 @@ class House:
         """What the client shows of an unknown key, before anything else."""
         return (
             f"This gateway does not know your key yet. To let it in, open\n\n"
-            f"  {self.rules.policy.portal}/keys/approve?code={pending.code}\n\n"
+            f"  {self.rules.policy.portal}/ssh/{pending.code}\n\n"
             f"and compare: code {pending.code}, key {pending.fingerprint}. The code is good for ten minutes.\n"
         )

@@ -1,23 +1,20 @@
 """Facts on their way to the keeper: one JSON object a line over its events socket.
 
     reports.tell(TunnelOpened(time=now, service="blog", key="laptop"))
-    line_of(fact)            # b'{"fact": "TunnelOpened", "time": "2026-01-01T…", "service": "blog", …}\\n'
 
 While the keeper is away they wait, up to a number; then the oldest are counted instead of kept.
 """
 
 import asyncio
-import json
 import logging
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from portward.facts import EventsDropped, Fact
+from portward.facts import EventsDropped, Fact, to_line
 
 _KEPT = 1000
 _RETRY_SECONDS = 1.0
@@ -79,13 +76,7 @@ class Reports:
                 self._waiting.appendleft(EventsDropped(time=datetime.now(UTC), count=self._dropped, rules="tunnels"))
                 self._dropped = 0
             while self._waiting:
-                writer.write(line_of(self._waiting[0]))
+                writer.write(to_line(self._waiting[0]))
                 await writer.drain()
                 self._waiting.popleft()
             self._wake.clear()
-
-
-def line_of(fact: Fact) -> bytes:
-    """A fact as one line: `fact` is its class, every field that says something stands beside it, `time` in RFC 3339."""
-    fields = {name: value for name, value in asdict(fact).items() if value not in ("", None)}
-    return json.dumps({"fact": fact.kind, **fields, "time": fact.time.isoformat()}).encode() + b"\n"

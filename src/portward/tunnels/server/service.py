@@ -1,18 +1,20 @@
 """One service that comes in by tunnels: its socket, which is always there, and the tunnels, which come and go.
 
+The supervisor keeps the socket while this program restarts: visitors wait in line meanwhile.
+
 async with Service(rule, path, made=False, hold=5.0) as service:
     service.add(tunnel)                            # whoever was waiting goes through it
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from portward.host.listeners import BACKLOG, discard, lasting
 from portward.tunnels.rules import ServiceRule
 from portward.tunnels.server.pages import away, silent
 from portward.tunnels.server.tunnel import NotOpened, Tunnel
@@ -37,25 +39,28 @@ class Service:
         self._arrival = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._path.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        try:
-            self._server = await asyncio.get_running_loop().create_unix_server(
-                lambda: Visitor(self._receive), self._path, backlog=1024
+        with ExitStack() as stack:
+            listener = stack.enter_context(lasting(self._path))
+            # create_unix_server would remove the path at its end (Python 3.13); here the next life takes it over
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: Visitor(self._receive), sock=listener, backlog=BACKLOG
             )
-        finally:
-            os.umask(mask)
+            self._closing = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
-        self._path.unlink(missing_ok=True)
+        self._closing.close()
         for visit in self._visits:
             visit.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*self._visits, return_exceptions=True)
+
+    def abolish(self) -> None:
+        """The service is gone for good, and its socket with it."""
+        discard(self._path)
 
     def add(self, tunnel: Tunnel) -> None:
         """A tunnel stands: it takes visitors from now on, those who wait first."""

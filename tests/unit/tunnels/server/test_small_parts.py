@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from portward.errors import Environment
-from portward.facts import TunnelOpened
 from portward.tunnels.server.claims import Claims
 from portward.tunnels.server.door import Door, source_of
 from portward.tunnels.server.hostkeys import host_key
 from portward.tunnels.server.naming import label, made_up
-from portward.tunnels.server.reports import line_of as report
 from portward.tunnels.server.screens import line_of
 from portward.tunnels.server.waiting import WaitingRoom
 
@@ -135,15 +133,3 @@ def test_a_request_is_one_line_without_control_characters() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"time": 1}', b'{"message": "3 events dropped"}'])
 def test_lines_that_are_no_requests_are_skipped(raw: bytes) -> None:
     assert line_of(raw) is None
-
-
-def test_a_fact_becomes_one_line() -> None:
-    line = report(TunnelOpened(time=_NOW, service="blog", key="laptop", made=True))
-    assert json.loads(line) == {
-        "fact": "TunnelOpened",
-        "time": "2026-05-01T00:00:00+00:00",
-        "service": "blog",
-        "key": "laptop",
-        "protocol": "http",
-        "made": True,
-    }
