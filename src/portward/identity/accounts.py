@@ -15,7 +15,7 @@ from portward.errors import Conflict, NotFound
 from portward.identity import names
 from portward.identity.changes import Changes
 from portward.identity.enrolments import Enrolments
-from portward.identity.passwords import Passwords, require_good
+from portward.identity.passwords import Passwords
 from portward.identity.sessions import Sessions
 from portward.model import Account, Role
 from portward.store import Store
@@ -66,7 +66,7 @@ class Accounts:
         role: Role = Role.MEMBER,
     ) -> Account:
         """Add an account that can log in at once; nothing is added when the password is weak."""
-        require_good(password, [name, email, self._settings().domain])
+        await self._passwords.require_good(password, [name, email, self._settings().domain])
         kept = await self._passwords.hash(password)
         await self._add(name, email, display_name, groups, role)
         await self._store.credentials.set_password(name, kept)

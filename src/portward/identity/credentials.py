@@ -17,7 +17,7 @@ from portward.identity import recovery, totp
 from portward.identity.answers import Refused, TotpOffer, Wait
 from portward.identity.changes import Changes
 from portward.identity.gatekeeper import Record
-from portward.identity.passwords import Passwords, require_good
+from portward.identity.passwords import Passwords
 from portward.identity.seal import Seal
 from portward.identity.sessions import Sessions
 from portward.identity.throttling import Throttling
@@ -50,7 +50,7 @@ class Credentials:
         Raises `Invalid` for a weak one, before `old` is looked at.
         """
         person = await self._get(account)
-        require_good(new, [person.name, person.email, self._settings().domain])
+        await self._passwords.require_good(new, [person.name, person.email, self._settings().domain])
         admitted = await self._throttling.admit(address)
         if isinstance(admitted, Wait):
             return admitted

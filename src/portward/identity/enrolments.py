@@ -17,7 +17,7 @@ from portward.identity import names
 from portward.identity.answers import Invitation
 from portward.identity.changes import Changes
 from portward.identity.opaque import digest, new_token
-from portward.identity.passwords import Passwords, require_good
+from portward.identity.passwords import Passwords
 from portward.identity.sessions import Sessions
 from portward.model import Account, Role
 from portward.store import Store
@@ -95,7 +95,7 @@ class Enrolments:
         if link is None:
             return None
         account = await self._planned(link, name, display_name, email)
-        require_good(password, [account.name, account.email, self._settings().domain])
+        await self._passwords.require_good(password, [account.name, account.email, self._settings().domain])
         kept = await self._passwords.hash(password)
         if await self._store.links.take(digest(token), self._clock()) is None:
             return None

@@ -1,16 +1,23 @@
 """The pure rules: throttle, names, passwords, TOTP, recovery codes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.identity.world import weigh
 
 from portward.errors import Invalid
 from portward.identity import names, recovery, throttle, totp
 from portward.identity.opaque import host_key, new_token
-from portward.identity.passwords import judge
+from portward.identity.passwords import Passwords
+
+
+def judge(password: str, hints: list[str]) -> str | None:
+    return asyncio.run(Passwords(weigh=weigh).judge(password, hints))
+
 
 COUNTS = st.integers(min_value=0, max_value=10**6)
 

@@ -21,6 +21,7 @@ from portward.errors import EdgeError
 from portward.facts import Fact
 from portward.identity.answers import Started
 from portward.identity.gatekeeper import KeysChanged, no_ssh_server
+from portward.identity.guessing import Guess, guess
 from portward.identity.identity import Identity
 from portward.identity.passwords import Passwords
 from portward.model import Account, EdgeSession, Role, Session
@@ -42,6 +43,11 @@ SETTINGS = Settings.model_validate(
         },
     }
 )
+
+
+async def weigh(password: str, words: Sequence[str]) -> Guess:
+    """In this process: a test makes many accounts."""
+    return guess(password, words)
 
 
 class ListeningEdge:
@@ -90,7 +96,7 @@ class World:
         self.facts: list[Fact] = []
         self.pauses: list[float] = []
         self.settings = SETTINGS
-        self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), weigh)
         self._secret = directory / "secret.key"
         self.identity = self.identity_with(no_ssh_server)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyotp
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp
+from tests.unit.identity.world import weigh
 from tests.unit.portal.browser import Browser
 
 from portward.config import Settings
@@ -116,7 +117,7 @@ async def world(database: Path) -> AsyncIterator[World]:
             record,
             lambda: made.now,
             pause,
-            Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
+            Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), weigh),
         )
         control = Control(database.with_name("tunnels.sock"))
         devices = Devices(
