@@ -3,7 +3,8 @@
     await migrate(state / "portward.db")
 
 Snapshot, migrate a copy, check the copy, then put it in place in one SQLite transaction. Whatever fails before that
-leaves the original as it was, and the error names the snapshot. The last three snapshots are kept.
+leaves the original as it was, and the error names the snapshot. The last three snapshots are kept. A first store is
+made as the newest step would leave it (fresh.py).
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from pathlib import Path
 from portward.errors import StoreError
 from portward.store.apart import upgrade_apart
 from portward.store.database import plainly
+from portward.store.fresh import create
 from portward.store.schema import MIGRATIONS, head, version_of
 
 KEPT = 3
@@ -28,17 +30,17 @@ async def migrate(path: Path) -> bool:
     """Make the file (0600) or bring it up to date. False when it was. Raises `StoreError`."""
     if await asyncio.to_thread(version_of, path) == head():
         return False
-    return await asyncio.to_thread(migrate_with, path, upgrade_apart)
+    return await asyncio.to_thread(migrate_with, path, upgrade_apart, create)
 
 
-def migrate_with(path: Path, steps: Upgrade) -> bool:
-    """As `migrate`, with the steps given; blocks."""
+def migrate_with(path: Path, steps: Upgrade, first: Upgrade | None = None) -> bool:
+    """As `migrate`, with the steps given, and what makes a first store: `steps` where nothing is; blocks."""
     with plainly(path), _alone(path):
         version = version_of(path)
         if version == head():
             return False
         if version is None:
-            _begin(path, steps)
+            _begin(path, first or steps)
         else:
             _exchange(path, version, steps)
     return True

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import sqlite3
 import stat
 import subprocess
@@ -82,6 +83,55 @@ def test_the_migrations_lead_to_the_tables_that_the_code_knows(path: Path) -> No
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
+
+
+def parts(statement: str) -> tuple[list[str], set[str]]:
+    """The columns of a CREATE TABLE in their order, and its constraints, which have none."""
+    inner = " ".join(statement.replace('"', "").split()).partition("(")[2].rpartition(")")[0]
+    found = [part.strip() for part in re.split(r",(?![^(]*\))", inner)]
+    constraints = {part for part in found if part.startswith(("PRIMARY KEY", "FOREIGN KEY", "UNIQUE", "CONSTRAINT"))}
+    return [part for part in found if part not in constraints], constraints
+
+
+def shape(path: Path) -> dict[tuple[str, str, str], object]:
+    """Everything in sqlite_master, by kind, name and table; tables in parts, and the version beside them."""
+    with opened(path) as connection:
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        version = connection.execute("SELECT * FROM alembic_version").fetchall()
+    found: dict[tuple[str, str, str], object] = {("version", "", ""): version}
+    for kind, name, table, sql in rows:
+        found[kind, name, table] = parts(sql) if kind == "table" else " ".join((sql or "").split())
+    return found
+
+
+def test_a_fresh_store_equals_a_migrated_one_table_by_table_and_index_by_index(path: Path) -> None:
+    migrated = path.with_name("migrated.db")
+    asyncio.run(migrate(path))
+    migrate_with(migrated, upgrade)
+    fresh, wanted = shape(path), shape(migrated)
+    assert sorted(fresh) == sorted(wanted)
+    for thing, what in wanted.items():
+        assert fresh[thing] == what, thing
+    tables = {table for kind, table, _ in wanted if kind == "table"}
+    assert {"accounts", "keys", "events", "sqlite_sequence"} <= tables
+    with opened(path) as one, opened(migrated) as other:
+        for table in tables:
+            columns = [made.execute(f"PRAGMA table_xinfo({table})").fetchall() for made in (one, other)]
+            assert columns[0] == columns[1]
+            links = [made.execute(f"PRAGMA foreign_key_list({table})").fetchall() for made in (one, other)]
+            assert {row[2:] for row in links[0]} == {row[2:] for row in links[1]}
+
+
+def test_a_fresh_store_is_made_without_alembic_and_without_another_process(path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, subprocess, sys\n"
+        "from portward.store import migrate\n"
+        "subprocess.Popen = None\n"
+        "assert asyncio.run(migrate(pathlib.Path(sys.argv[1])))\n"
+        "sys.exit('alembic' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-W", "error", "-c", program, str(path)], check=False).returncode == 0
+    assert version_of(path) == head()
 
 
 def test_the_file_names_of_the_migrations_are_their_revisions() -> None:
