@@ -22,6 +22,7 @@ def up(config: ConfigFile = CONFIG, state: StateDirectory = STATE) -> None:
 
     Writes a commented portward.toml where the default file does not exist.
     """
+    _warn_of_root()
     _write_starter(config)
     _require_configuration(config, state)
     # Absolute, so that a file that is deleted later is a mistake, and not a wish for the starter's.
@@ -88,6 +89,15 @@ def _require_configuration(config: Path, state: Path) -> None:
         if not last_good.exists():
             raise
         print(f"{error}\n{config} is not used; the last good configuration is", file=sys.stderr)
+
+
+def _warn_of_root() -> None:
+    if os.geteuid() == 0:
+        print(
+            "warning: this runs as root, and whoever broke into it would be root as well\n"
+            "  → `portward install` makes a service with a user of its own; without systemd, start it as such a user",
+            file=sys.stderr,
+        )
 
 
 def _write_starter(config: Path) -> None:

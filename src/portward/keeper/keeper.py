@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from watchfiles import awatch
-
 from portward.edge.certificates import ShownCertificates
 from portward.edge.devices import DeviceGuard, DeviceRegister
 from portward.edge.engine import find_engine
@@ -35,6 +33,7 @@ from portward.keeper.announcement import announcement, link_may_be_printed
 from portward.keeper.chores import Chore, Chores, repeat
 from portward.keeper.configuration import Configuration
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
+from portward.keeper.following import changes_of
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.pki.authority import Authority
@@ -145,15 +144,9 @@ async def _work(chores: Sequence[Chore], configuration: Configuration, stop: asy
 
 
 async def _follow_file(configuration: Configuration, stop: asyncio.Event) -> None:
-    """Saving the file applies it; editors that replace the file are followed through its directory."""
-    target = configuration.path.absolute()
-
-    def ours(_: object, path: str) -> bool:
-        return Path(path) == target
-
-    async for _ in awatch(target.parent, watch_filter=ours, stop_event=stop, recursive=False, debounce=200, step=20):
-        if target.exists():
-            await configuration.reload()
+    """Saving the file applies it."""
+    async for _ in changes_of(configuration.path, stop):
+        await configuration.reload()
 
 
 async def _reload_at_hangup(configuration: Configuration) -> None:

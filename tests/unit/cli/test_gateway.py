@@ -101,3 +101,13 @@ def test_up_does_not_invent_a_file_that_was_named(portward: Portward, executed: 
     result = portward("up", "--config", "other.toml")
     assert (result.exit_code, executed) == (2, [])
     assert not Path("other.toml").exists()
+
+
+@pytest.mark.parametrize(("user", "warned"), [(0, True), (1000, False)])
+def test_up_as_root_says_how_to_run_as_a_user_of_its_own(
+    portward: Portward, executed: list[list[str]], monkeypatch: pytest.MonkeyPatch, user: int, warned: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    result = portward("up")
+    assert (result.exit_code, len(executed)) == (0, 1)
+    assert ("runs as root" in result.stderr) is ("`portward install`" in result.stderr) is warned
