@@ -152,7 +152,7 @@ class Profile:
             if path:
                 require_text(noun, path)
         if self.proxy_command:
-            require_text("a proxy command", self.proxy_command)
+            _require_command(self.proxy_command)
         if sum(map(bool, (self.jumps, self.proxy, self.proxy_command))) > 1:
             raise Invalid("a tunnel goes through jump hosts, a proxy or a proxy command, and not through two of them")
         _require_keepalive(self.keepalive, self.keepalive_count)
@@ -198,6 +198,15 @@ def require_text(noun: str, text: str) -> None:
         raise Invalid(
             f"{text[:80]!r} can't be {noun}: it is empty, too long, begins or ends with a space, or holds a control "
             "character"
+        )
+
+
+def _require_command(command: str) -> None:
+    require_text("a proxy command", command)
+    if command.lower() == "none" or command.startswith("=") or "%" in re.sub(r"%[hp%]", "", command):
+        raise Invalid(
+            f"{command!r} can't be a proxy command",
+            way_out="%h is the host, %p the port, %% a percent sign, and no other",
         )
 
 

@@ -19,11 +19,15 @@ listening_hosts = st.sampled_from(("", "*", "127.0.0.1", "::1", "0.0.0.0", "192.
 listeners = st.builds(Tcp, listening_hosts, ports)
 jumps = st.builds(Jump, hosts, ports, st.one_of(st.just(""), users))
 proxies = st.builds(Proxy, st.sampled_from(("socks4", "socks5", "http")), hosts, ports, st.one_of(st.just(""), users))
+commands = st.one_of(
+    st.sampled_from(("nc %h %p", "cloudflared access ssh --hostname %h", r"C:\bin\nc.exe %h %p")),
+    TEXT.map(lambda text: f"nc '{text.replace('%', '%%')}' %h"),
+)
 ways = st.one_of(
     st.just({}),
     st.builds(lambda way: {"jumps": tuple(way)}, st.lists(jumps, max_size=3)),
     st.builds(lambda way: {"proxy": way}, proxies),
-    st.builds(lambda way: {"proxy_command": way}, TEXT),
+    st.builds(lambda way: {"proxy_command": way}, commands),
 )
 
 
