@@ -1,4 +1,4 @@
-"""Saved tunnels: tunnel add, edit, show, list, remove; and what tunnel_running.py has.
+"""Saved tunnels: tunnel add, edit, show, list, remove; what tunnel_running.py and tunnel_formats.py have besides.
 
 What people keep in PuTTY's sessions, ~/.ssh/config and autossh commands, in one file, against any SSH server.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from portward.cli import tunnel_running
+from portward.cli import tunnel_formats, tunnel_running
 from portward.cli.options import STATE, AsJson, StateDirectory, Yes
 from portward.cli.output import confirm, fields, print_json, table
 from portward.cli.tunnel_options import (
@@ -247,3 +247,4 @@ def _live(state: Path) -> list[dict[str, Any]]:
 
 
 app.registered_commands += tunnel_running.app.registered_commands
+app.registered_commands += tunnel_formats.app.registered_commands

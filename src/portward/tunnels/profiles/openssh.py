@@ -85,6 +85,8 @@ def netcat(proxy: Proxy) -> str:
 def _options(profile: Profile, notes: list[str]) -> list[tuple[str, str]]:
     """Keyword and value as they stand in a configuration file, or after `-o`, except for what is forwarded."""
     _name_what_ssh_replaces(profile, notes)
+    if any((jump.host, jump.port) == (profile.host, profile.port) for jump in profile.jumps):
+        notes.append(f"jump: OpenSSH takes {profile.host} as its own jump host for a loop, and refuses")
     seconds = int(profile.keepalive.total_seconds())
     found = {
         "Port": str(profile.port) if profile.port != 22 else "",

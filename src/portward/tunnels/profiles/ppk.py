@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import struct
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -100,6 +100,12 @@ def to_openssh(key: PuttyKey, passphrase: bytes, file: str) -> bytes:
     made = private_key(key, passphrase, file)
     sealed = BestAvailableEncryption(passphrase) if key.encrypted else NoEncryption()
     return made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, sealed)
+
+
+def public_line(key: PuttyKey) -> str:
+    """The public key as a line of authorized_keys, with the comment, which OpenSSH's private key has no place for."""
+    comment = "".join(char for char in key.comment if char.isprintable())
+    return f"{key.algorithm} {b64encode(key.public).decode()} {comment}".rstrip() + "\n"
 
 
 def private_key(key: PuttyKey, passphrase: bytes, file: str) -> "PrivateKey":

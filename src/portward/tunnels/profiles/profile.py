@@ -94,10 +94,8 @@ class Jump:
         _require_port(self.port)
         if self.user:
             require_user(self.user)
-        if "," in self.user or " " in self.user:
-            raise Invalid(
-                f"{self.user!r} can't be the user at a jump host: OpenSSH has commas and spaces between hosts"
-            )
+        if set(self.user) & set(", #"):
+            raise Invalid(f"{self.user!r} can't be the user at a jump host: OpenSSH reads it as something else")
 
 
 @dataclass(frozen=True, slots=True)

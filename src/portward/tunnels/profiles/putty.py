@@ -21,6 +21,7 @@ from portward.tunnels.profiles.profile import (
     Profile,
     Proxy,
     ProxyKind,
+    Tcp,
     require_host,
     require_user,
 )
@@ -62,6 +63,7 @@ _LOST = {
     "X11Forward": "forward the display's port instead (docs/recipes.md)",
     "AgentFwd": "an agent is never lent to a server",
     "ProxyPassword": "passwords are not kept; PuTTY has it in clear text",
+    "ProxyLocalhost": "the proxy is used for the server alone",
     "ProxyExcludeList": "the proxy is used for the server alone",
     "ConnectionSharing": "each tunnel has a connection of its own",
     "SSHManualHostKeys": "host keys are those of known_hosts",
@@ -133,6 +135,15 @@ def to_session(profile: Profile) -> Session:
     return Session(values, tuple(notes))
 
 
+def at_home(profile: Profile, home: str) -> Profile:
+    """The tunnel with `home` in place of `~` in its paths: no program of PuTTY knows that."""
+    return replace(
+        profile,
+        key_file=re.sub(r"^~(?=/)", lambda _: home, profile.key_file),
+        certificate_file=re.sub(r"^~(?=/)", lambda _: home, profile.certificate_file),
+    )
+
+
 def _what_putty_can(profile: Profile, notes: list[str]) -> Profile:
     """The tunnel without what PuTTY has no setting for, each named in a note."""
     if profile.keepalive and profile.keepalive_count != KEEPALIVE_COUNT:
@@ -143,6 +154,10 @@ def _what_putty_can(profile: Profile, notes: list[str]) -> Profile:
         notes.append(
             f"{profile.key_file}: PuTTY reads no OpenSSH key; `puttygen KEY -o KEY.ppk` makes one that it reads"
         )
+    if profile.jumps:
+        notes.append("jump: there PuTTY logs in by Pageant, or by the key of its Default Settings")
+    if profile.jumps or profile.proxy or profile.proxy_command:
+        notes += _what_goes_another_way(profile)
     if len(profile.jumps) > 1:
         names = ", ".join(jump.host for jump in profile.jumps[:-1])
         notes.append(f"jump: PuTTY goes over one host, which is the last; those before it are left out: {names}")
@@ -157,15 +172,29 @@ def _what_putty_can(profile: Profile, notes: list[str]) -> Profile:
     )
 
 
+def _what_goes_another_way(profile: Profile) -> list[str]:
+    """PuTTY asks its proxy for every host but its own (proxy/proxy.c), for the targets of remote forwards, too."""
+    targets = [forward.to.host for forward in profile.remote if isinstance(forward.to, Tcp)]
+    away = [f"remote: PuTTY reaches {host} through the jump host or proxy, too" for host in targets if not _local(host)]
+    near = ["a server at localhost: PuTTY reaches it without the jump host or proxy"] * _local(profile.host)
+    return near + list(dict.fromkeys(away))
+
+
+def _local(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 def _proxy_settings(profile: Profile) -> dict[str, str | int]:
     if profile.proxy_command:
-        return {"ProxyMethod": _PROXY_COMMAND, "ProxyTelnetCommand": _to_putty_command(profile.proxy_command)}
+        command = _to_putty_command(profile.proxy_command)
+        return {"ProxyMethod": _PROXY_COMMAND, "ProxyTelnetCommand": command}
     way: Proxy | Jump | None = profile.proxy or next(iter(profile.jumps), None)
     if not way:
         return {"ProxyMethod": 0}
     kind = way.kind if isinstance(way, Proxy) else None
     number = next((number for number, name in _PROXIES.items() if name == kind), _PROXY_SSH)
-    return {"ProxyMethod": number, "ProxyHost": way.host, "ProxyPort": way.port, "ProxyUsername": way.user}
+    place: dict[str, str | int] = {"ProxyHost": way.host, "ProxyPort": way.port, "ProxyUsername": way.user}
+    return {"ProxyMethod": number, **place}
 
 
 def _to_putty_command(command: str) -> str:

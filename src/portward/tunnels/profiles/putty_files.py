@@ -8,7 +8,6 @@ filename("my gate")                         # 'my%20gate'
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from portward.errors import ConfigError, Mistake
@@ -58,17 +57,7 @@ def read(data: bytes, name: str, file: str) -> Imported:
     return from_session(name, settings, file)
 
 
-def write(profile: Profile, home: str = "") -> Exported:
-    """The text of a session file. PuTTY knows no `~`: it stands for `home` where that is given."""
-    session = to_session(
-        replace(
-            profile,
-            key_file=_expand(profile.key_file, home),
-            certificate_file=_expand(profile.certificate_file, home),
-        )
-    )
+def write(profile: Profile) -> Exported:
+    """The text of a session file."""
+    session = to_session(profile)
     return Exported("".join(f"{key}={value}\n" for key, value in session.values.items()), session.notes)
-
-
-def _expand(path: str, home: str) -> str:
-    return f"{home}{path[1:]}" if home and path.startswith("~/") else path

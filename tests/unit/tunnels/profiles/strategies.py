@@ -17,7 +17,7 @@ paths = TEXT.map(lambda text: f"/{text}")
 targets = st.one_of(st.builds(Tcp, hosts, ports), st.builds(Unix, paths))
 listening_hosts = st.sampled_from(("", "*", "127.0.0.1", "::1", "0.0.0.0", "192.0.2.7", "::", "blog"))  # noqa: S104
 listeners = st.builds(Tcp, listening_hosts, ports)
-jumps = st.builds(Jump, hosts, ports, st.one_of(st.just(""), users))
+jumps = st.builds(Jump, hosts, ports, st.one_of(st.just(""), users.filter(lambda user: "#" not in user)))
 proxies = st.builds(Proxy, st.sampled_from(("socks4", "socks5", "http")), hosts, ports, st.one_of(st.just(""), users))
 commands = st.one_of(
     st.sampled_from(("nc %h %p", "cloudflared access ssh --hostname %h", r"C:\bin\nc.exe %h %p")),

@@ -8,7 +8,7 @@ from portward.errors import Invalid
 from portward.tunnels.profiles import putty_files, putty_forwards
 from portward.tunnels.profiles.exchange import Imported
 from portward.tunnels.profiles.profile import Forward, Jump, Profile, Proxy, Tcp
-from portward.tunnels.profiles.putty import Setting, from_session, to_session
+from portward.tunnels.profiles.putty import Setting, at_home, from_session, to_session
 from portward.tunnels.profiles.spelling import parse_forward
 
 
@@ -241,7 +241,7 @@ def test_a_session_file_without_sense_gives_its_line() -> None:
 
 
 def test_a_tilde_becomes_the_home_that_putty_needs() -> None:
-    exported = putty_files.write(Profile("a", "b", key_file="~/.ssh/k.ppk"), home="/home/ann")
+    exported = putty_files.write(at_home(Profile("a", "b", key_file="~/.ssh/k.ppk"), "/home/ann"))
     assert "PublicKeyFile=/home/ann/.ssh/k.ppk\n" in exported.text
 
 
