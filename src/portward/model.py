@@ -234,6 +234,26 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with a name that an ACME authority certifies, `wiki.example.com` or `*.example.com`.
+
+    `outcome` of the last attempt is issued, mistaken, refused, limited or interrupted, with `failures` in a row. No
+    attempt begins before `not_before`. The authority wants a renewal at `renew_at`, and to be asked again at `ask_at`.
+    """
+
+    name: str
+    outcome: str = ""
+    failures: int = 0
+    problem: str = ""
+    way_out: str = ""
+    authority: str = ""
+    tried_at: datetime | None = None
+    not_before: datetime | None = None
+    renew_at: datetime | None = None
+    ask_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A fact as it is kept: `id` grows with time; `fields` holds what only this kind of fact has."""
 

@@ -19,7 +19,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ from tests.lives.visitor import PASSWORD, Visitor
 from tests.lives.waiting import PATIENCE, wait_for
 
 from portward.cli.client import Keeper, keeper
+from portward.errors import NotRunning
 from portward.host.paths import State
 
 DOMAIN = "gate.test"
@@ -165,6 +166,22 @@ class Gateway:
         for name, table in tables.items():
             self._document[name] = {**self._document.get(name, {}), **table}
         self.apply(self._services)
+
+    def configure_table(self, name: str, table: Mapping[str, Any]) -> None:
+        """Put this table in the place of one that was, before the start."""
+        self._document[name] = dict(table)
+        self.configure(self._services)
+
+    def kill_keeper(self) -> None:
+        """End the keeper without a word; another one is there when this returns."""
+        old = self.pids.keeper
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: self.pids.keeper != old and self._answers(), "the next keeper")
+
+    def _answers(self) -> bool:
+        with suppress(NotRunning):
+            return bool(self.status())
+        return False
 
     def status(self) -> dict[str, Any]:
         with self.admin() as admin:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from portward.cli import (
     accounts,
+    certificates,
     devices,
     events,
     gateway,
@@ -55,3 +56,4 @@ app.add_typer(sessions.app, name="session")
 app.add_typer(keys.app, name="key")
 app.add_typer(devices.app, name="device")
 app.add_typer(tunnel.app, name="tunnel")
+app.add_typer(certificates.app, name="certificate")

@@ -57,8 +57,15 @@ class Keeper:
 
     def lines(self, path: str, **parameters: Any) -> Iterator[Any]:
         """The values of an NDJSON answer as they come, until the keeper ends it."""
+        request = self._http.build_request("GET", path, params=_given(parameters), timeout=httpx.Timeout(None))
+        return self._lines(request)
+
+    def post_lines(self, path: str, body: Mapping[str, Any]) -> Iterator[Any]:
+        """The same, of an order that takes its time."""
+        return self._lines(self._http.build_request("POST", path, json=body, timeout=httpx.Timeout(None)))
+
+    def _lines(self, request: httpx.Request) -> Iterator[Any]:
         with _trouble():
-            request = self._http.build_request("GET", path, params=_given(parameters), timeout=httpx.Timeout(None))
             answer = self._http.send(request, stream=True)
             try:
                 if answer.is_error:

@@ -15,6 +15,7 @@ from portward.config.devices import check_devices
 from portward.config.findings import Finding
 from portward.config.lines import KeyPath
 from portward.config.settings import ServiceSettings, Settings
+from portward.config.tls import Tls
 from portward.config.values import Address
 from portward.model import Route, Upstream
 
@@ -37,6 +38,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from check_carriage(settings)
     yield from _trusted(settings)
     yield from _lifetimes(settings)
+    yield from _acme(settings)
     yield from _hosts(settings)
     yield from _repeated_routes(settings)
     yield from check_devices(list(placed_routes(settings)))
@@ -122,6 +124,51 @@ def _lifetimes(settings: Settings) -> Iterator[Finding]:
             "is longer than sessions.absolute, so that it never counts",
             "at most sessions.absolute",
             "make idle shorter, or absolute longer",
+        )
+
+
+def _acme(settings: Settings) -> Iterator[Finding]:
+    tls = settings.tls
+    if tls.mode != "acme":
+        return
+    if tls.challenge == "http-01" and not settings.listen.http:
+        yield Finding(
+            ("tls", "challenge"),
+            "http-01 is answered at port 80, and listen.http is empty",
+            "a listener for plain HTTP, or another challenge",
+            'add an address to listen.http, or write challenge = "tls-alpn-01"',
+        )
+    if tls.wildcards and tls.challenge != "dns-01":
+        yield Finding(
+            ("tls", "wildcards"),
+            f"authorities give wildcards for dns-01 alone, not for {tls.challenge}",
+            'challenge = "dns-01"',
+            'write challenge = "dns-01" and a table [tls.dns], or take `wildcards` away',
+        )
+    if tls.challenge == "dns-01":
+        yield from _dns(settings.tls)
+    for number, authority in enumerate(tls.authorities):
+        if (authority.eab_kid is None) != (authority.eab_hmac_file is None):
+            yield Finding(
+                ("tls", "authorities", number),
+                "has half of an external account binding",
+                "eab-kid together with eab-hmac-file",
+            )
+
+
+def _dns(tls: Tls) -> Iterator[Finding]:
+    if tls.dns is None or (tls.dns.provider is None) == (tls.dns.hook is None):
+        yield Finding(
+            ("tls", "dns"),
+            "does not say how to write into the zone",
+            "either a `provider` or a `hook`",
+            'write [tls.dns] with provider = "NAME" and credentials-file, or with hook = "PROGRAM"',
+        )
+    elif tls.dns.provider is not None and tls.dns.credentials_file is None:
+        yield Finding(
+            ("tls", "dns", "credentials-file"),
+            "is missing, and the provider wants to know who asks",
+            "a file with the provider's options, such as auth_token",
         )
 
 

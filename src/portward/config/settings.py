@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from portward.config.section import Section
+from portward.config.tls import Tls
 from portward.config.tunnels import Carried, PortOrAddress, Tunnels
 from portward.config.values import (
     AccessRule,
@@ -31,7 +32,6 @@ from portward.config.values import (
     PathPrefix,
     Port,
     ServiceName,
-    Span,
     Timeout,
     UpstreamUrl,
 )
@@ -47,17 +47,6 @@ class Listen(Section):
     """Addresses for plain HTTP, which only sends visitors to HTTPS. An empty list listens nowhere."""
     public_port: Port | None = None
     """The port that visitors use, where it differs from `https` (a router forwards 443 to 8443)."""
-
-
-class Tls(Section):
-    """Certificates, and the versions of TLS that are spoken."""
-
-    mode: Literal["local"] = "local"
-    """`local`: an authority of the gateway's own signs a certificate for each host."""
-    minimum: Literal["1.2", "1.3"] = "1.2"
-    """The oldest version of TLS that is accepted. `1.2` is Mozilla's intermediate profile."""
-    hsts: Span = timedelta(days=730)
-    """How long a browser may remember to use HTTPS only; `0s` sends no such header."""
 
 
 class Proxies(Section):

@@ -136,6 +136,39 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
     raise Misspelt("has bits set right of its mask", expected=expected, way_out=f"write {meant}")
 
 
+def parse_directory(value: object) -> str:
+    """The URL of an ACME directory; RFC 8555 section 6.1 allows https alone."""
+    if not isinstance(value, str) or not re.fullmatch(r"https://[^\s/?#@]+(?:/[!-~]*)?", value):
+        raise Misspelt(
+            "is no directory of an authority", expected="a URL such as https://ca.example.com/acme/directory"
+        )
+    return value
+
+
+def parse_email(value: object) -> str:
+    """One address, as an authority can write to it."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!#-+\--~]{1,64}@" + _HOST.pattern, value.lower()):
+        raise Misspelt("is no e-mail address", expected="an address such as ann@example.com")
+    return value
+
+
+def parse_resolver(value: object) -> str:
+    """A DNS server: `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`."""
+    text = value if isinstance(value, str) else ""
+    match = re.fullmatch(r"(?:([0-9.]+)|\[([0-9a-fA-F:.]+)\]):([0-9]{1,5})", text)
+    host = (match[1] or match[2]) if match else text
+    if not text or not _is_ip(host) or (match and not 1 <= int(match[3]) <= 65535):
+        raise Misspelt("is no DNS server", expected="an address such as 1.1.1.1 or 10.0.0.1:5353")
+    return text
+
+
+def parse_word(value: object) -> str:
+    """A name that somebody else gave."""
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > 256:
+        raise Misspelt("is no name", expected="a printable text of up to 256 characters")
+    return value
+
+
 def parse_access(value: object) -> Access:
     """Who may open a service: one word, or a list of words of which one match is enough."""
     if isinstance(value, Access):

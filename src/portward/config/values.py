@@ -19,11 +19,15 @@ from portward.config.spelling import (
     Misspelt,
     parse_access,
     parse_address,
+    parse_directory,
     parse_duration,
+    parse_email,
     parse_host,
     parse_network,
     parse_path,
+    parse_resolver,
     parse_service_name,
+    parse_word,
     spell_access,
     spell_duration,
 )
@@ -34,19 +38,24 @@ __all__ = [
     "AccessRule",
     "Address",
     "Authority",
+    "BesideFile",
     "CertificateFile",
     "Count",
+    "DirectoryUrl",
     "Duration",
+    "Email",
     "Flag",
     "Host",
     "ListenAddress",
     "Network",
     "PathPrefix",
     "Port",
+    "ResolverAddress",
     "ServiceName",
     "Span",
     "Timeout",
     "UpstreamUrl",
+    "Word",
     "beside",
     "parse_access",
     "parse_upstream",
@@ -86,6 +95,12 @@ def _list_file(value: Any, info: ValidationInfo) -> str:
 def _certificate_file(value: Any, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise Misspelt("is no path", expected="the path of a PEM file")
+    return beside(value, info)
+
+
+def _beside_file(value: Any, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise Misspelt("is no path", expected="the path of a file")
     return beside(value, info)
 
 
@@ -158,3 +173,11 @@ CertificateFile = Annotated[
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+BesideFile = Annotated[str, BeforeValidator(_beside_file), _text(minLength=1)]
+"""A file; its path is relative to portward.toml."""
+DirectoryUrl = Annotated[str, BeforeValidator(parse_directory), _text(pattern="^https://", format="uri")]
+Email = Annotated[str, BeforeValidator(parse_email), _text(format="email", examples=["ann@example.com"])]
+ResolverAddress = Annotated[str, BeforeValidator(parse_resolver), _text(examples=["1.1.1.1", "10.0.0.1:5353"])]
+"""A DNS server: an address, and a port where it is not 53."""
+Word = Annotated[str, BeforeValidator(parse_word), _text(minLength=1)]
+"""A name that somebody else gave: printable, up to 256 characters."""

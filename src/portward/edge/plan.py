@@ -69,11 +69,13 @@ def plan(
     addresses: Mapping[str, str],
     deny_lists: Sequence[bytes] = (),
     trust: Trust = NOBODY,
+    alpn: bool = False,
 ) -> Plan:
     """Decide everything that does not depend on who is logged in.
 
     `addresses` resolves upstream host names; a name that is missing there gets no server, and its visitors a 503 page.
     `deny_lists` are the contents of `defence.deny-files`, a network a line. `trust` says whose devices count.
+    With `alpn`, connections that offer `acme-tls/1` go to who answers an authority.
     """
     by_host: dict[str, list[Route]] = {settings.portal_host: []}
     for route in settings.routes:
@@ -82,7 +84,7 @@ def plan(
     tcp = {name: _tcp_address(name, service, state, addresses) for name, service in settings.tcp_services.items()}
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
     own = doors(settings.listen.https, settings.proxies.proxy_protocol, ipv6=engine.ipv6)
-    skeleton = render(settings, state, engine, deny_lists, tcp, trust)
+    skeleton = render(settings, state, engine, deny_lists, tcp, trust, alpn=alpn)
     bundle = state.edge / skeleton.fingerprint / BUNDLE
     return Plan(
         skeleton=skeleton,

@@ -29,7 +29,7 @@ from portward.model import Certificate
 
 How = Literal["start", "reload", "runtime"]
 _PLANNED_MAPS = ("routes", "allow", "deny")
-_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams")
+_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges")
 _RELOAD_SECONDS = 30.0
 
 log = logging.getLogger(__name__)

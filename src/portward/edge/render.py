@@ -29,7 +29,18 @@ from portward.host.paths import State
 COOKIE = "__Host-portward"
 """The one cookie that Portward sets, host-only by its prefix (RFC 6265bis section 4.1.3.2)."""
 BACKENDS = ("services", "services-gzip", "services-strip", "services-strip-gzip")
-_MAPS = ("routes", "sessions", "accounts", "grants", "streams", "allow", "deny", "devices", "device_streams")
+_MAPS = (
+    "routes",
+    "sessions",
+    "accounts",
+    "grants",
+    "streams",
+    "allow",
+    "deny",
+    "devices",
+    "device_streams",
+    "challenges",
+)
 _ERRORS = {
     "service": {502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
     "portal": dict.fromkeys((502, 503, 504), "portal_down"),
@@ -68,11 +79,13 @@ def render(
     deny_lists: Sequence[bytes] = (),
     tcp_servers: Mapping[str, str | None] = MappingProxyType({}),
     trust: Trust = NOBODY,
+    *,
+    alpn: bool = False,
 ) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files.
 
     `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve. `trust` counts
-    where a route asks for a device.
+    where a route asks for a device. With `alpn`, connections that offer `acme-tls/1` go to who answers an authority.
     """
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
     hosts = asking_hosts(settings.routes)
@@ -80,7 +93,7 @@ def render(
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
     text = template.render(
         _context(settings, state, engine)
-        | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers)}
+        | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers), "alpn": alpn}
         | _device_context(settings, trust)
     )
     digest = hashlib.sha256(text.encode())

@@ -57,6 +57,8 @@ class State:
             self.shelf_socket,
             self.tunnels_socket,
             *self.services.glob("*.sock"),
+            self.alpn_socket,
+            self.hop_socket,
         )
 
     def pid_file(self, program: str) -> Path:
@@ -175,6 +177,21 @@ class State:
     def tunnels(self) -> Path:
         """Host keys of the SSH server, and which key owns which name."""
         return self.directory / "tunnels"
+
+    @property
+    def alpn_socket(self) -> Path:
+        """Who answers tls-alpn-01 listens, while such a challenge is open; HAProxy connects."""
+        return self.run / "alpn.sock"
+
+    @property
+    def hop_socket(self) -> Path:
+        """HAProxy listens behind itself, while it looks for such challenges."""
+        return self.run / "hop.sock"
+
+    @property
+    def acme(self) -> Path:
+        """What an ACME authority must not be asked for twice: account keys, certificate keys, orders."""
+        return self.directory / "acme"
 
     @property
     def edge(self) -> Path:

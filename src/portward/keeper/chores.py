@@ -20,6 +20,7 @@ from portward.errors import PortwardError
 from portward.facts import LogDropped
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Configuration
+from portward.pki.acme.renewals import Renewals
 from portward.watch.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -57,10 +58,12 @@ class Chores:
         patrol: Patrol,
         streams: Streams,
         journal: Journal,
+        renewals: Renewals,
         clock: Callable[[], datetime],
     ) -> None:
         self._identity, self._configuration = identity, configuration
         self._patrol, self._streams, self._journal, self._clock = patrol, streams, journal, clock
+        self._renewals = renewals
         self._mending_took = 0.0
         self.dropped: Mapping[str, int] = {}
 
@@ -70,6 +73,7 @@ class Chores:
             Chore("counting lost log lines", every(5), self.count_dropped),
             Chore("following active sessions", self._activity_seconds, self.follow_activity),
             Chore("mending the edge", self._mending_pause, self.mend),
+            Chore("renewing certificates", every(1), self._renewals.turn),
             Chore("forgetting closed streams", every(30), self._streams.forget_closed),
             Chore("forgetting what is over", every(60), self.tidy),
         ]

@@ -29,7 +29,7 @@ from portward.host.notify import notify
 from portward.host.paths import State
 from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
-from portward.model import Certificate
+from portward.model import Certificate, Source
 from portward.pki.certificates import Certificates
 from portward.watch.retention import Retention
 
@@ -75,6 +75,7 @@ class Configuration:
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
+        self._passes_alpn = False
         self.applied: Outcome | None = None
         self.rejected: Outcome | None = None
         self._first, self._text = self._read_or_last_good()
@@ -124,6 +125,23 @@ class Configuration:
             if self._in_force is not None:
                 await self._mend(self._in_force)
 
+    async def pass_alpn(self, on: bool) -> None:
+        """Whether connections that offer `acme-tls/1` go to who answers an authority. Raises `EdgeError`.
+
+        Looking for them costs each new connection a hop, so it is on only while an authority looks.
+        """
+        async with self._changing:
+            if on == self._passes_alpn or self._in_force is None:
+                return
+            self._passes_alpn = on
+            try:
+                fresh = await self._plan(self._in_force.settings)
+                await self._publisher.publish(fresh.plan, self.certificates)
+            except PortwardError:
+                self._passes_alpn = not on
+                raise
+            self._in_force = fresh
+
     async def _mend(self, before: InForce) -> None:
         await self._certificates.renew()
         fresh = await self._plan(before.settings)
@@ -145,7 +163,7 @@ class Configuration:
         fresh = await self._plan(settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
         await self._gate.expect(settings.routes)
-        certificates = await self._certificates.provide(fresh.plan.hosts, settings.domain, ())
+        certificates = await self._certificates.provide(fresh.plan.hosts, settings.domain, _sources(settings))
         how = await self._publisher.publish(fresh.plan, certificates)
         if how == "start":
             notify(X_EDGE="configured")
@@ -173,7 +191,15 @@ class Configuration:
         addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
         trust = await asyncio.to_thread(self._trust, settings)
-        wanted = plan(settings, self._state, self._engine, addresses=addresses, deny_lists=lists, trust=trust)
+        wanted = plan(
+            settings,
+            self._state,
+            self._engine,
+            addresses=addresses,
+            deny_lists=lists,
+            trust=trust,
+            alpn=self._passes_alpn,
+        )
         return InForce(settings, wanted, addresses)
 
     def _read(self, text: str) -> tuple[Settings, str]:
@@ -195,6 +221,11 @@ class Configuration:
         log.error("portward.toml is not used, the last good one is: %s", error)
         self.rejected = Outcome(self._clock(), error=error)
         return self._read(text_of(self._state.last_good))
+
+
+def _sources(settings: Settings) -> set[Source]:
+    """Which certificates count beside those of the local authority."""
+    return {"acme"} if settings.tls.mode == "acme" else set()
 
 
 def _deny_lists(settings: Settings) -> list[bytes]:

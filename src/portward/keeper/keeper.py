@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from portward.edge.certificates import ShownCertificates
+from portward.edge.challenges import Challenges
 from portward.edge.devices import DeviceGuard, DeviceRegister
 from portward.edge.engine import find_engine
 from portward.edge.events import EventListener
@@ -36,10 +37,13 @@ from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.following import changes_of
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
+from portward.pki.acme.renewals import Renewals
+from portward.pki.acme.round import Round
 from portward.pki.authority import Authority
 from portward.pki.certificates import Certificates
 from portward.pki.enroller import Enroller
 from portward.portal.admin import create_admin
+from portward.portal.admin_certificates import CertificatesApi
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
 from portward.portal.portal import Portal
@@ -87,8 +91,14 @@ async def run(config: Path, state: State) -> None:
         await stack.enter_async_context(listener)
         control = Control(state.tunnels_socket)
         portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices)
+        challenges = Challenges(state, runtime, publisher, configuration.pass_alpn)
+        round_ = Round(challenges)
+        renewals = Renewals(
+            state, lambda: configuration.settings, certificates, store.standings, round_, journal.record, clock
+        )
+        certificates_api = CertificatesApi(certificates, renewals, clock)
         streams = Streams(runtime, map_file(state, "streams"))
-        chores = Chores(identity, configuration, Patrol(runtime), streams, journal, clock)
+        chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
         status = Status(config, state, engine, publisher, configuration, store, chores)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
@@ -99,7 +109,7 @@ async def run(config: Path, state: State) -> None:
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
-            serving(create_admin(portal, journal, status, configuration), state.admin_socket)
+            serving(create_admin(portal, journal, status, configuration, certificates_api.routes()), state.admin_socket)
         )
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)

@@ -7,7 +7,7 @@ what admin_accounts.py, admin_devices.py, admin_keys.py, admin_tunnels.py and ad
 {"error": {"type", "message", "way_out", "exit_code"}}.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -64,8 +64,10 @@ class Configuration(Protocol):
         """Apply portward.toml as it is now."""
 
 
-def create_admin(portal: Portal, journal: Journal, status: Status, configuration: Configuration) -> Starlette:
-    """The ASGI application for the admin socket."""
+def create_admin(
+    portal: Portal, journal: Journal, status: Status, configuration: Configuration, more: Iterable[Route] = ()
+) -> Starlette:
+    """The ASGI application for the admin socket. `more` are routes of what only the composition root has."""
     return Starlette(
         routes=[
             *GatewayApi(portal, status, configuration).routes(),
@@ -76,6 +78,7 @@ def create_admin(portal: Portal, journal: Journal, status: Status, configuration
             *TunnelsApi(portal.control).routes(),
             *SessionsApi(portal.identity).routes(),
             *EventsApi(portal.store, journal).routes(),
+            *more,
         ],
         exception_handlers=_handlers(),
     )

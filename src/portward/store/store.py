@@ -22,6 +22,7 @@ from portward.store.keys import Keys
 from portward.store.links import Links
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
+from portward.store.standings import Standings
 from portward.store.tickets import Tickets
 
 
@@ -40,6 +41,7 @@ class Store:
         self.keys = Keys(database)
         self.devices = Devices(database)
         self.attempts = Attempts(database)
+        self.standings = Standings(database)
         self.events = Events(database)
 
     @classmethod

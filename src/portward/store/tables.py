@@ -238,3 +238,18 @@ Index("events_time", events.c.time)
 Index("events_kind", events.c.kind, events.c.id)
 Index("events_request_id", events.c.request_id, sqlite_where=events.c.request_id != "")
 Index("events_account", events.c.account, events.c.id, sqlite_where=events.c.account != "")
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("problem", String, nullable=False),
+    Column("way_out", String, nullable=False),
+    Column("authority", String, nullable=False),
+    Column("tried_at", Moment),
+    Column("not_before", Moment),
+    Column("renew_at", Moment),
+    Column("ask_at", Moment),
+)

@@ -185,3 +185,25 @@ def test_paths_that_shut_out_a_route_are_a_mistake() -> None:
 
 def test_trusting_every_address_as_a_proxy_is_a_mistake() -> None:
     assert keys('[proxies]\nproxy-protocol = ["10.0.0.0/8", "::/0"]') == ["proxies.proxy-protocol[1]"]
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('listen.http = []\ntls.mode = "acme"', "tls.challenge"),
+        ('tls = { mode = "acme", wildcards = ["example.com"] }', "tls.wildcards"),
+        ('tls = { mode = "acme", challenge = "dns-01" }', "tls.dns"),
+        ('tls = { mode = "acme", challenge = "dns-01", dns = { provider = "a", hook = "b" } }', "tls.dns"),
+        ('tls = { mode = "acme", challenge = "dns-01", dns = { provider = "a" } }', "tls.dns.credentials-file"),
+        ('tls = { mode = "acme", authorities = [{ eab-kid = "k" }] }', "tls.authorities[0]"),
+    ],
+)
+def test_half_of_what_an_authority_needs_is_a_mistake(table: str, key: str) -> None:
+    assert keys(table) == [key]
+    assert keys(table.replace('"acme"', '"local"')) == []
+
+
+def test_each_challenge_has_what_it_needs() -> None:
+    assert keys('tls = { mode = "acme", email = "ann@example.com" }') == []
+    assert keys('listen.http = []\ntls = { mode = "acme", challenge = "tls-alpn-01" }') == []
+    assert keys('tls = { mode = "acme", challenge = "dns-01", wildcards = ["a.b"], dns = { hook = "./h" } }') == []

@@ -23,6 +23,8 @@ def table_of(name: str) -> dict[str, Any]:
     """The schema of the table that a heading names."""
     names = {
         "": "Settings",
+        "tls.authorities": "AcmeAuthority",
+        "tls.dns": "DnsChallenge",
         "services.NAME": "ServiceSettings",
         "services.NAME.routes": "RouteSettings",
         "tunnels.authorities": "TunnelAuthority",

@@ -11,10 +11,13 @@ from portward.config.spelling import (
     Misspelt,
     parse_access,
     parse_address,
+    parse_directory,
     parse_duration,
+    parse_email,
     parse_host,
     parse_network,
     parse_path,
+    parse_resolver,
     parse_service_name,
     spell_access,
     spell_duration,
@@ -166,3 +169,26 @@ def test_a_network_with_host_bits_says_which_one_was_meant() -> None:
     with pytest.raises(Misspelt) as caught:
         parse_network("10.1.2.3/8")
     assert caught.value.way_out == "write 10.0.0.0/8"
+
+
+@pytest.mark.parametrize("value", ["http://ca.example.com/dir", "https://", "https://a b", "https://u@ca/", "ca", 5])
+def test_what_is_no_directory_of_an_authority_is_refused(value: object) -> None:
+    with pytest.raises(Misspelt):
+        parse_directory(value)
+
+
+@pytest.mark.parametrize("value", ["ann", "ann@", "ann@localhost", "a@b.c,d@e.f", "<a@b.c>", 5])
+def test_what_is_no_email_address_is_refused(value: object) -> None:
+    with pytest.raises(Misspelt):
+        parse_email(value)
+
+
+@pytest.mark.parametrize("value", ["", "dns.example.com", "1.1.1.1:0", "1.1.1.1:x", "[::1]", "1.1.1", 53])
+def test_what_is_no_dns_server_is_refused(value: object) -> None:
+    with pytest.raises(Misspelt):
+        parse_resolver(value)
+
+
+@pytest.mark.parametrize("value", ["1.1.1.1", "10.0.0.1:5353", "2001:db8::1", "[2001:db8::1]:5353"])
+def test_a_dns_server_is_an_address_with_or_without_a_port(value: str) -> None:
+    assert parse_resolver(value) == value
