@@ -123,8 +123,8 @@ def remove(name: Name, state: StateDirectory = STATE, yes: Yes = False) -> None:
 
 def _public(file: Path) -> str:
     """The text of a public key, looked at before anything of it goes anywhere. Raises `Invalid`, `NotFound`."""
+    from portward.config.publickeys import LARGEST, read_public_key
     from portward.errors import Invalid, NotFound
-    from portward.identity.publickeys import LARGEST, read_public_key
 
     try:
         with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:

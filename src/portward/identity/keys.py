@@ -12,11 +12,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from portward.config.publickeys import read_public_key
 from portward.errors import Conflict, NotFound
 from portward.facts import Fact, KeyAdded, KeyChanged, KeyRemoved
 from portward.identity.gatekeeper import KeysChanged, Record
 from portward.identity.names import key_name
-from portward.identity.publickeys import read_public_key
 from portward.identity.rights import Rights
 from portward.model import Key
 from portward.store import Store
@@ -38,7 +38,7 @@ class Keys:
         key = Key(
             key_name(name),
             account,
-            public.public,
+            public.text,
             public.fingerprint,
             public.comment,
             created_at=now,

@@ -5,8 +5,8 @@ from tests.unit.portal.browser import Browser
 from tests.unit.portal.ssh_server import SshServer
 from tests.unit.portal.world import AUTH, PASSWORD, World
 
+from portward.config.publickeys import read_public_key
 from portward.facts import KeyApproved
-from portward.identity.publickeys import read_public_key
 from portward.model import Role
 
 CODE = f"{AUTH}/ssh/BCDF-GHJK"
@@ -22,7 +22,7 @@ def waiting(server: SshServer, **more: str) -> str:
     """Returns the key's fingerprint."""
     line = fresh_key()
     key = read_public_key(line)
-    server.waits(key.public, **{"fingerprint": key.fingerprint, **more})
+    server.waits(key.text, **{"fingerprint": key.fingerprint, **more})
     return key.fingerprint
 
 
