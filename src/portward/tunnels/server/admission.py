@@ -9,6 +9,7 @@ from datetime import datetime
 from ipaddress import ip_network
 from typing import Literal
 
+from portward.model import own_prefix
 from portward.tunnels.rules import AuthorityRule, KeyRule, Rules
 from portward.tunnels.server.reaching import literal, plain
 
@@ -62,7 +63,7 @@ def _of_certificate(rule: AuthorityRule, account: str, key_id: str, fingerprint:
         reach=rule.reach,
         sources=rule.sources,
     )
-    return replace(key, publish=_for(key.publish, account), reach=_for(key.reach, account))
+    return replace(key, publish=_for(key.publish, own_prefix(account)[:-1]), reach=_for(key.reach, account))
 
 
 def _for(patterns: tuple[str, ...], account: str) -> tuple[str, ...]:

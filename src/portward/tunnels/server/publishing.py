@@ -7,6 +7,7 @@ decide(Wish("0.0.0.0", 80), ann_laptop, rules)    # Refused("no address of the g
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from portward.model import own_prefix
 from portward.tunnels.rules import KeyRule, Policy, Rules, ServiceRule
 from portward.tunnels.server.naming import label
 
@@ -90,7 +91,7 @@ def _by_path(path: str, key: KeyRule, rules: Rules) -> Publish | Loop | Refused:
 
 def _by_port(port: int, key: KeyRule, rules: Rules, made_up: Callable[[], str]) -> Publish | Loop | Refused:
     if port == 0:
-        prefix = f"{key.account}-" if rules.policy.naming == "prefix" else _first_prefix(key)
+        prefix = own_prefix(key.account) if rules.policy.naming == "prefix" else _first_prefix(key)
         return _named(prefix + made_up(), 0, key, rules)
     service = next((service for service in rules.services if service.port == port), None)
     if service is not None:
@@ -123,11 +124,9 @@ def _permitted(service: ServiceRule, key: KeyRule) -> Publish | Refused:
 
 
 def _made(name: str, port: int, key: KeyRule, rules: Rules) -> Publish | Refused:
-    policy = rules.policy
-    if policy.naming == "prefix" and not name.startswith(f"{key.account}-"):
-        return Refused(
-            f"there is no service {name} with a tunnel; a new one of {key.account}'s begins with {key.account}-"
-        )
+    policy, prefix = rules.policy, own_prefix(key.account)
+    if policy.naming == "prefix" and not name.startswith(prefix):
+        return Refused(f"there is no service {name} with a tunnel; a new one of {key.account}'s begins with {prefix}")
     if not any(matches(pattern, name) for pattern in key.publish):
         return Refused(f"the key {key.name} of {key.account} may not publish {name}; {_may(key)}")
     if name in rules.taken:

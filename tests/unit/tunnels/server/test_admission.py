@@ -48,6 +48,13 @@ def test_a_certificate_gives_its_principal_what_the_authority_gives() -> None:
     assert (key.account, key.name, key.publish, key.reach) == ("ann", "ann@hq", ("ann-*",), ("ann.lab:22",))
 
 
+def test_a_certificate_of_an_account_with_a_dot_may_publish_names_with_a_dash() -> None:
+    rules = Rules(authorities=(_HQ,), accounts=("ann.b",))
+    key = judge_certificate(rules, "SHA256:ca", "ann.b", ("ann.b",), "192.0.2.9", "ann@hq", "SHA256:k")
+    assert isinstance(key, KeyRule)
+    assert (key.publish, key.reach) == (("ann-b-*",), ("ann.b.lab:22",))
+
+
 def test_a_certificate_of_a_stranger_for_a_stranger_or_for_everybody_is_refused() -> None:
     assert _certificate(authority="SHA256:other") == Denied("certificate")
     assert _certificate(user="eve") == Denied("certificate")

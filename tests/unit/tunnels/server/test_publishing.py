@@ -56,6 +56,16 @@ def test_a_name_that_no_service_has_is_made_on_the_spot() -> None:
     )
 
 
+def test_an_account_with_a_dot_makes_names_with_a_dash() -> None:
+    key = replace(_ANN, account="ann.b_c", publish=("ann-b-c-*",))
+    granted = _decide(Wish("ann-b-c-draft", 80), key)
+    assert isinstance(granted, Publish)
+    assert granted.made
+    granted = _decide(Wish("localhost", 0), key)
+    assert isinstance(granted, Publish)
+    assert granted.service.name == "ann-b-c-brave-otter-1"
+
+
 @pytest.mark.parametrize(
     ("key", "rules", "name"),
     [
