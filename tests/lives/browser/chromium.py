@@ -27,15 +27,22 @@ _SWITCHES = (
     *("--disable-component-update", "--disable-sync"),
 )
 _LANGUAGE = "en-GB"
+_POLICIES = Path("/etc/chromium/policies/managed")
 
 
 class Chromium:
-    def __init__(self, playwright: Playwright, directory: Path, gateway: Gateway) -> None:
-        self._playwright, self._directory, self._gateway = playwright, directory, gateway
+    def __init__(
+        self, playwright: Playwright, directory: Path, gateway: Gateway, device: tuple[Path, str] | None = None
+    ) -> None:
+        """`device` is a .p12 file and its password, imported as somebody would before they start the browser."""
+        self._playwright, self._directory, self._gateway, self._device = playwright, directory, gateway, device
         self._addresses = (f"198.51.100.{number}" for number in count(1))
 
     def __enter__(self) -> Self:
-        _trust(self._directory, self._gateway.root)
+        database = _trust(self._directory, self._gateway.root)
+        if self._device:
+            file, password = self._device
+            subprocess.run(["pk12util", "-d", database, "-i", file, "-W", password], check=True, capture_output=True)
         self._browser: Browser = self._playwright.chromium.launch(**self._options)
         return self
 
@@ -83,10 +90,29 @@ def _closing(context: BrowserContext) -> Iterator[None]:
         context.close()
 
 
-def _trust(home: Path, root: Path) -> None:
-    """Make the authority one of this home's own (Chromium on Linux asks the home's NSS database)."""
+@contextmanager
+def certificates_chosen_by_themselves(domain: str) -> Iterator[None]:
+    """Nobody is there to answer which certificate to show, so that Chromium takes the one that fits (its policy file).
+
+    Needs root: such a file counts for every Chromium of the machine, and is taken away again.
+    """
+    file = _POLICIES / f"portward-tests-{os.getpid()}.json"
+    if os.geteuid() != 0:
+        raise PermissionError(f"the tests with certificates in the browser write {file}, and must run as root")
+    _POLICIES.mkdir(parents=True, exist_ok=True)
+    pattern = json.dumps({"pattern": f"https://[*.]{domain}", "filter": {}})
+    file.write_text(json.dumps({"AutoSelectCertificateForUrls": [pattern]}))
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def _trust(home: Path, root: Path) -> str:
+    """Make the authority one of this home's own (Chromium on Linux asks the home's NSS database). Returns its name."""
     database = home / ".pki" / "nssdb"
     database.mkdir(parents=True)
     name = f"sql:{database}"
     subprocess.run(["certutil", "-d", name, "-N", "--empty-password"], check=True)
     subprocess.run(["certutil", "-d", name, "-A", "-t", "C,,", "-n", "portward", "-i", root], check=True)
+    return name
