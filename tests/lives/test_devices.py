@@ -81,6 +81,17 @@ def test_without_a_certificate_a_page_says_how_to_enrol(fleet: Fleet) -> None:
     assert fleet.upstream.hits == hits
 
 
+def test_refusals_are_counted(fleet: Fleet) -> None:
+    def count() -> int:
+        return int(fleet.gateway.status()["devices"].get("device_missing", 0))
+
+    before = count()
+    for _ in range(3):
+        curl(fleet.gateway, "lobby", "/")
+    assert count() == before + 3
+    assert "device_missing=" in fleet.gateway.cli("status")
+
+
 def test_hosts_without_a_rule_ask_for_no_certificate(fleet: Fleet) -> None:
     asked = "Acceptable client certificate CA names"
     assert asked not in s_client(fleet.gateway, "wiki")

@@ -38,6 +38,7 @@ def _print(report: Mapping[str, Any]) -> None:
         "services": report.get("services"),
         "accounts": report.get("accounts"),
         "sessions": report.get("sessions"),
+        "devices": report.get("devices"),
         "lost log lines": report.get("dropped_log_lines"),
     }
     fields(said, {heading: heading for heading in said})

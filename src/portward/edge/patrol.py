@@ -7,11 +7,12 @@
 A connection that gate 2 drops leaves no log line, so that a flood costs nothing; its count does the telling.
 """
 
+import csv
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from portward.edge.refusals import RULES
+from portward.edge.refusals import DEVICE_RULES, RULES
 from portward.edge.runtime import Runtime
 from portward.facts import RequestRefused
 
@@ -44,6 +45,12 @@ class Patrol:
     async def active_devices(self, within_seconds: float) -> set[str]:
         """Fingerprints of devices that made a request within this time. Only where a route asks for devices."""
         return await self._active("devices", within_seconds)
+
+    async def refused_devices(self) -> dict[str, int]:
+        """Requests that each rule about devices refused since HAProxy started; without refused handshakes."""
+        rows = list(csv.DictReader((await self._runtime.ask("show stat -1 2 -1")).splitlines()))
+        counts = {row["# pxname"].removeprefix("refuse_"): int(row["stot"] or 0) for row in rows}
+        return {rule: counts[rule] for rule in DEVICE_RULES if counts.get(rule)}
 
     async def _active(self, table: str, within_seconds: float) -> set[str]:
         rows = await self._runtime.ask(f"show table {table}")

@@ -4,6 +4,7 @@ trust_of(settings, enroller)                    # Trust(authorities=…, issuer=
 await lists_of(settings, devices)               # revocation lists, ours first, PEM
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,15 @@ class DeviceChores:
             Chore("forgetting closed streams of devices", every(30), self._guard.forget_closed),
             Chore("reminding of devices that expire", every(600), self._devices.tidy),
         ]
+
+    async def report(self) -> dict[str, int] | None:
+        """How many are trusted and how many wait, and what was refused; None where no service asks for any."""
+        if not asking_hosts(self._settings().routes):
+            return None
+        known = await self._devices.list()
+        counts = Counter("waiting" if device.state == "requested" else device.state for device in known)
+        refused = await self._patrol.refused_devices()
+        return {"active": counts["active"], "waiting": counts["waiting"], **refused}
 
     async def notice(self) -> None:
         if asking_hosts(self._settings().routes):

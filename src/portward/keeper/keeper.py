@@ -100,7 +100,7 @@ async def run(config: Path, state: State) -> None:
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
-        status = Status(config, state, engine, publisher, configuration, store, chores)
+        status = Status(config, state, engine, publisher, configuration, store, chores, of_devices)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)

@@ -14,6 +14,7 @@ from portward.edge.publisher import Publisher
 from portward.host.paths import State
 from portward.keeper.chores import Chores
 from portward.keeper.configuration import Configuration, Outcome
+from portward.keeper.devices import DeviceChores
 from portward.store import Store
 
 
@@ -27,9 +28,11 @@ class Status:
         configuration: Configuration,
         store: Store,
         chores: Chores,
+        devices: DeviceChores,
     ) -> None:
         self._config, self._state, self._engine, self._publisher = config, state, engine, publisher
         self._configuration, self._store, self._chores = configuration, store, chores
+        self._devices = devices
 
     async def report(self) -> dict[str, Any]:
         settings = self._configuration.settings
@@ -52,6 +55,7 @@ class Status:
             "services": len(settings.services),
             "accounts": len(await self._store.accounts.list()),
             "sessions": await self._store.sessions.count(),
+            "devices": await self._devices.report(),
             "dropped_log_lines": dict(self._chores.dropped),
             "certificates": [
                 {"host": host, "expires": certificate.not_after.isoformat()}
