@@ -2,6 +2,6 @@
 
 import sys
 
-from bench.run import main
+from bench import run, tunnels
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(tunnels.main(sys.argv[2:]) if sys.argv[1:2] == ["tunnels"] else run.main(sys.argv[1:]))
