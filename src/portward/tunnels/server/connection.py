@@ -24,6 +24,7 @@ from portward.tunnels.server.algorithms import FAST_CIPHERS
 from portward.tunnels.server.kexinit import KeyExchangeInit
 from portward.tunnels.server.pipe import SocketEnd
 from portward.tunnels.server.publishing import Wish
+from portward.tunnels.server.wire import Lane, data_of
 
 if TYPE_CHECKING:
     from portward.tunnels.server.guest import Guest
@@ -32,13 +33,15 @@ _FULL_BYTES = 256 * 1024
 """What may wait for the network in one connection before whoever sends has to wait."""
 _LARGE_BYTES = 8 * 1024
 """A packet of this size is written at once; smaller ones are written together."""
+_scratch = memoryview(bytearray(256 * 1024))
+"""One for all connections: what is read is dealt with, or copied, before anybody else may read."""
 _OFFER_SECONDS = 0.5
 _EVERY_SECONDS = 10.0
 _SILENCE_SECONDS = 32.0
 """A peer that says nothing for so long, however often it is asked, is dead. It is dropped 42 s after its last word."""
 
 
-class Connection(SSHServerConnection):
+class Connection(SSHServerConnection, asyncio.BufferedProtocol):
     """`congested`: the network does not take more just now. `ends`: sockets whose bytes go out here."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions) -> None:
@@ -48,6 +51,8 @@ class Connection(SSHServerConnection):
         self.heard_at = time.monotonic()
         self.round_trip: float | None = None
         self._batch: list[bytes] = []
+        self._in: Lane | None = None
+        self._out: Lane | None = None
         self._offer: asyncio.TimerHandle | None = None
         self._pulse: asyncio.TimerHandle | None = None
         self._asking = False
@@ -96,9 +101,74 @@ class Connection(SSHServerConnection):
         cast("asyncio.Transport", transport).set_write_buffer_limits(high=_FULL_BYTES)
         super().connection_made(transport)
 
-    def data_received(self, data: bytes, datatype: asyncssh.DataType = None) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        kept = len(self._inpbuf)
+        _scratch[:kept] = self._inpbuf
+        return _scratch[kept:]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Packets of data go straight to their channels, as long as they can; any other is asyncssh's."""
         self.heard_at = time.monotonic()
-        super().data_received(data, datatype)
+        view = _scratch[: len(self._inpbuf) + nbytes]
+        while self._transport is not None:
+            self._in = Lane.of(self._recv_encryption, self._in)
+            if self._in is None or self._recv_handler != self._recv_pkthdr or self._decompressor is not None:
+                self._inpbuf = bytes(view)
+                return self._recv_data()
+            view = view[self._take_data(self._in, view) :]
+            whole = self._in.measure(view, self._max_recv_pktlen)
+            self._inpbuf = bytes(view[:whole])
+            if not whole:
+                self._inpbuf = bytes(view)
+                return None
+            view = view[whole:]
+            self._recv_data()
+            if self._inpbuf or self._recv_handler != self._recv_pkthdr:
+                self._inpbuf += bytes(view)
+                return None
+        return None
+
+    def _take_data(self, lane: Lane, view: memoryview) -> int:
+        """Hand on the packets of data at the beginning of `view`. Returns their length."""
+        at = 0
+        while (seen := lane.peek(view[at:], self._max_recv_pktlen)) is not None:
+            found = data_of(seen[0])
+            channel = self._channels.get(found[0]) if found else None
+            if found is None or channel is None or not _takes(channel, len(found[1])):
+                break
+            lane.advance()
+            self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
+            at += seen[1]
+            channel._accept_data(found[1])
+        return at
+
+    def send_data(self, channel: "asyncssh.SSHTCPChannel[bytes]", data: memoryview) -> None:
+        """Send data on a channel; what its window does not take waits in the channel."""
+        while data and (lane := self._lane_out(channel)) is not None:
+            size = min(len(data), channel._send_window, channel._send_pktsize)
+            if not size:
+                break
+            packet, length = lane.seal(cast("int", channel._send_chan), data[:size])
+            channel._send_window -= size
+            self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
+            self._rekey_bytes_sent += length
+            self._send(packet)
+            data = data[size:]
+        if data:
+            channel.write(bytes(data))
+
+    def _lane_out(self, channel: "asyncssh.SSHTCPChannel[bytes]") -> Lane | None:
+        ready = (
+            self._kex_complete
+            and self._compressor is None
+            and not channel._send_buf
+            and channel._send_state == "open"
+            and self._rekey_bytes_sent < self._rekey_bytes
+        )
+        if not ready:
+            return None
+        self._out = Lane.of(self._send_encryption, self._out)
+        return self._out
 
     def send_packet(self, pkttype: int, *args: bytes, handler: "asyncssh.packet.SSHPacketLogger | None" = None) -> None:
         if pkttype != MSG_IGNORE:
@@ -213,6 +283,11 @@ class Connection(SSHServerConnection):
         if self.guest is not None:
             self.guest.refuse(what, "only tunnels are forwarded here")
         return False
+
+
+def _takes(channel: "asyncssh.channel.SSHChannel[bytes]", size: int) -> bool:
+    """Whether a channel is one for bytes, open, and its window has room; whatever else is asyncssh's to judge."""
+    return channel._recv_state == "open" and channel._encoding is None and size <= channel._recv_window
 
 
 def _wish(packet: SSHPacket) -> Wish:

@@ -35,6 +35,8 @@ class Link(Protocol):
     congested: bool
     ends: set["SocketEnd"]
 
+    def send_data(self, channel: "asyncssh.SSHTCPChannel[bytes]", data: memoryview) -> None: ...
+
 
 class ChannelEnd(asyncssh.SSHTCPSession[bytes]):
     """The end in SSH."""
@@ -87,9 +89,11 @@ class SocketEnd(asyncio.BufferedProtocol):
         return _scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._channel is not None and self._meter is not None and not self._channel.is_closing():
+        if self._channel is None or self._meter is None or self._link is None:
+            return
+        if not self._channel.is_closing():
             self._meter.bytes_in += nbytes
-            self._channel.write(bytes(_scratch[:nbytes]))
+            self._link.send_data(self._channel, _scratch[:nbytes])
 
     def eof_received(self) -> bool:
         if self._channel is not None:
