@@ -69,7 +69,7 @@ class ApprovalPages:
             return await self._ask(visitor, waiting, problem=error, form=form)
         went_on = await self._wait_for_entry(waiting)
         await self._portal.record(_fact(self._portal, key, waiting))
-        return see("/?news=approved#keys" if went_on else "/?news=approved-late#keys")
+        return see("/?news=approved" if went_on else "/?news=approved-late")
 
     async def refuse(self, request: Request) -> Response:
         self._require_on()

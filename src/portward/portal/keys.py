@@ -46,7 +46,7 @@ class KeyPages:
             )
         except (Invalid, Conflict) as error:
             return await self._home.page(visitor, wrong_key=error, key_name=name, status=422)
-        return see("/?news=key#keys")
+        return see("/?news=key")
 
     async def remove(self, request: Request) -> Response:
         visitor, wanted = await self._visitors.demand(request), request.path_params["name"]
@@ -54,4 +54,4 @@ class KeyPages:
         if wanted not in {key.name for key in await keys.list(name)}:
             return self._pages.problem(request, problems.NO_SUCH_KEY, [Action("Your keys", "/#keys")])
         await keys.remove(wanted, by=name)
-        return see("/?news=key-removed#keys")
+        return see("/?news=key-removed")
