@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from portward.cli import (
     accounts,
+    authority,
     certificates,
     devices,
     events,
@@ -53,6 +54,7 @@ for verbs in (gateway, status, services, events, rescue, server):
 app.add_typer(accounts.app, name="account")
 app.add_typer(groups.app, name="group")
 app.add_typer(sessions.app, name="session")
+app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
 app.add_typer(devices.app, name="device")
 app.add_typer(tunnel.app, name="tunnel")

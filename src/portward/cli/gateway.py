@@ -143,8 +143,39 @@ def _report(path: Path, settings: "Settings") -> dict[str, Any]:
             }
             for route in settings.routes
         ],
+        "certificate_files": _certificate_files(settings),
+        "uncovered": _uncovered(settings),
         **_engine(),
     }
+
+
+def _certificate_files(settings: "Settings") -> list[dict[str, Any]]:
+    """What `tls.files` holds now, which may be mended at any time and so is no mistake of the configuration."""
+    if not settings.tls.files:
+        return []
+    from datetime import UTC, datetime
+
+    from portward.pki.own_files import inspect
+
+    found = inspect(settings.tls.files, _hosts(settings), datetime.now(UTC))
+    return [
+        {"file": one.file, "names": list(one.names), "problem": one.problem, "remarks": list(one.remarks)}
+        for one in found
+    ]
+
+
+def _uncovered(settings: "Settings") -> list[str]:
+    """Hosts that no usable file covers, where all certificates should come from files."""
+    if settings.tls.mode != "files":
+        return []
+    from portward.pki.choice import covered
+
+    names = {name for file in _certificate_files(settings) if not file["problem"] for name in file["names"]}
+    return [host for host in _hosts(settings) if not covered(host, names)]
+
+
+def _hosts(settings: "Settings") -> list[str]:
+    return list(dict.fromkeys((settings.portal_host, *(route.host for route in settings.routes))))
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -152,6 +183,11 @@ def _print_report(report: dict[str, Any]) -> None:
     fields(report, {"people log in at": "portal", "HAProxy": "haproxy"})
     for feature, reason in report["off"].items():
         print(f"off: {feature} ({reason})")
+    for file in report["certificate_files"]:
+        for problem in filter(None, (file["problem"] and f"not usable: {file['problem']}", *file["remarks"])):
+            print(f"{file['file']}: {problem}")
+    for host in report["uncovered"]:
+        print(f"no file covers {host}, so that the local authority's certificate stands in")
     columns = {"service": "service", "address": "url", "upstream": "upstream", "access": "access"}
     table(report["services"], {**columns, "second factor": "second_factor"}, empty="no services yet")
 

@@ -49,4 +49,10 @@ def _print(report: Mapping[str, Any]) -> None:
         for line in str(rejected.get("reason", "")).splitlines():
             print(f"  {spell(line)}")
     print()
-    table(report.get("certificates", []), {"certificate": "host", "expires": "expires"}, empty="no certificates")
+    columns = {"certificate": "host", "from": "source", "issuer": "issuer", "expires": "expires"}
+    table(report.get("certificates", []), columns, empty="no certificates")
+    for file in report.get("certificate_files", []):
+        if file["problem"]:
+            print(f"\nNOT USED: {file['file']}: {file['problem']}; what it held before goes on")
+        for remark in file["remarks"]:
+            print(f"{file['file']}: {remark}")

@@ -6,6 +6,7 @@ Settings.model_validate({"tls": {"mode": "acme"}}).tls.acme_authorities      # (
 from datetime import timedelta
 from typing import Literal
 
+from portward.config.own_files import OwnFiles
 from portward.config.section import Section
 from portward.config.values import (
     BesideFile,
@@ -56,8 +57,11 @@ class DnsChallenge(Section):
 class Tls(Section):
     """Certificates, and the versions of TLS that are spoken."""
 
-    mode: Literal["local", "acme"] = "local"
-    """`local`: an authority of the gateway's own signs a certificate for each host. `acme`: a public one does."""
+    mode: Literal["local", "acme", "files"] = "local"
+    """`local`: an authority of the gateway's own signs a certificate for each host. `acme`: a public one does.
+    `files`: all come from `files`."""
+    files: tuple[OwnFiles, ...] = ()
+    """Certificates of your own, which come before all others: PEM files, patterns, or pairs of certificate and key."""
     email: Email | None = None
     """Where the ACME authority may write to."""
     directory: DirectoryUrl = LETS_ENCRYPT

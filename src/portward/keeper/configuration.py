@@ -31,6 +31,7 @@ from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
 from portward.model import Certificate, Source
 from portward.pki.certificates import Certificates
+from portward.pki.own_files import OwnFiles
 from portward.watch.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -64,14 +65,15 @@ class Configuration:
         publisher: Publisher,
         gate: Gate,
         certificates: Certificates,
+        own_files: OwnFiles,
         trust: Callable[[Settings], Trust],
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
-        self._certificates, self._record, self._clock = certificates, record, clock
-        self._trust = trust
+        self._certificates, self._own_files, self._trust = certificates, own_files, trust
+        self._record, self._clock = record, clock
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
@@ -143,6 +145,7 @@ class Configuration:
             self._in_force = fresh
 
     async def _mend(self, before: InForce) -> None:
+        await self._own_files.refresh(before.settings.tls.files, before.plan.hosts)
         await self._certificates.renew()
         fresh = await self._plan(before.settings)
         if fresh.plan != before.plan:
@@ -163,6 +166,7 @@ class Configuration:
         fresh = await self._plan(settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
         await self._gate.expect(settings.routes)
+        await self._own_files.refresh(settings.tls.files, fresh.plan.hosts)
         certificates = await self._certificates.provide(fresh.plan.hosts, settings.domain, _sources(settings))
         how = await self._publisher.publish(fresh.plan, certificates)
         if how == "start":
@@ -170,6 +174,8 @@ class Configuration:
             await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
         self._in_force = fresh
         await self._gate.serve(settings.routes)
+        if before is not None:
+            await self._certificates.renew()
         if self.rejected is None or before is not None:
             files.replace(self._state.last_good, text.encode())
         self.applied = Outcome(self._clock(), how, _difference(before, settings))
@@ -225,7 +231,8 @@ class Configuration:
 
 def _sources(settings: Settings) -> set[Source]:
     """Which certificates count beside those of the local authority."""
-    return {"acme"} if settings.tls.mode == "acme" else set()
+    sources: set[Source] = {"files"} if settings.tls.files else set()
+    return sources | {"acme"} if settings.tls.mode == "acme" else sources
 
 
 def _deny_lists(settings: Settings) -> list[bytes]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from portward.pki.own_files import OwnFiles
+
 _LINKS = 40
 """As many as Linux itself follows (path_resolution(7))."""
 _LOOK_EACH = 5000
@@ -76,3 +78,14 @@ def _signature(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+
+async def follow_own_files(own_files: OwnFiles) -> None:
+    """Certificates that somebody else renews are taken over when their files change. Until cancelled."""
+    while True:
+        own_files.moved.clear()
+        if directories := own_files.directories():
+            async for _ in awatch(*directories, stop_event=own_files.moved, recursive=False, debounce=200, step=20):
+                await own_files.follow()
+        else:
+            await own_files.moved.wait()

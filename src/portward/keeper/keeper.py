@@ -34,7 +34,7 @@ from portward.keeper.announcement import announcement, link_may_be_printed
 from portward.keeper.chores import Chore, Chores, repeat
 from portward.keeper.configuration import Configuration
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
-from portward.keeper.following import changes_of
+from portward.keeper.following import changes_of, follow_own_files
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.pki.acme.renewals import Renewals
@@ -42,6 +42,7 @@ from portward.pki.acme.round import Round
 from portward.pki.authority import Authority
 from portward.pki.certificates import Certificates
 from portward.pki.enroller import Enroller
+from portward.pki.own_files import OwnFiles
 from portward.portal.admin import create_admin
 from portward.portal.admin_certificates import CertificatesApi
 from portward.portal.app import create_app
@@ -74,9 +75,9 @@ async def run(config: Path, state: State) -> None:
         guard, enroller = DeviceGuard(state, runtime, publisher), Enroller(state.devices, clock)
         gate = Gate(state, runtime, publisher, guard)
         certificates = Certificates(state.certificates, authority, shown, journal.record, clock)
-        trust = partial(trust_of, enroller=enroller)
+        own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
         configuration = Configuration(
-            config, state, engine, publisher, gate, certificates, trust, journal.record, clock
+            config, state, engine, publisher, gate, certificates, own_files, trust, journal.record, clock
         )
         settings = configuration.settings
         identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
@@ -90,7 +91,8 @@ async def run(config: Path, state: State) -> None:
         listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)
         await stack.enter_async_context(listener)
         control = Control(state.tunnels_socket)
-        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices)
+        root = authority.root_file.read_bytes()
+        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices, root)
         challenges = Challenges(state, runtime, publisher, configuration.pass_alpn)
         round_ = Round(challenges)
         renewals = Renewals(
@@ -100,7 +102,7 @@ async def run(config: Path, state: State) -> None:
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
-        status = Status(config, state, engine, publisher, configuration, store, chores, of_devices)
+        status = Status(config, state, engine, publisher, configuration, own_files, store, chores, of_devices)
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
@@ -114,7 +116,7 @@ async def run(config: Path, state: State) -> None:
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        await _work([*chores.all(), *of_devices.all()], configuration, stop)
+        await _work([*chores.all(), *of_devices.all()], configuration, own_files, stop)
         notify(STOPPING=1)
 
 
@@ -143,9 +145,11 @@ async def _announce(portal: Portal, store: Store) -> None:
     sys.stdout.flush()
 
 
-async def _work(chores: Sequence[Chore], configuration: Configuration, stop: asyncio.Event) -> None:
+async def _work(
+    chores: Sequence[Chore], configuration: Configuration, own_files: OwnFiles, stop: asyncio.Event
+) -> None:
     tasks = [repeat(chore) for chore in chores]
-    tasks += [_follow_file(configuration, stop), _reload_at_hangup(configuration)]
+    tasks += [_follow_file(configuration, stop), follow_own_files(own_files), _reload_at_hangup(configuration)]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(task) for task in tasks]
         await stop.wait()

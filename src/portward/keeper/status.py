@@ -15,6 +15,7 @@ from portward.host.paths import State
 from portward.keeper.chores import Chores
 from portward.keeper.configuration import Configuration, Outcome
 from portward.keeper.devices import DeviceChores
+from portward.pki.own_files import OwnFiles, Report
 from portward.store import Store
 
 
@@ -26,12 +27,13 @@ class Status:
         engine: Engine,
         publisher: Publisher,
         configuration: Configuration,
+        own_files: OwnFiles,
         store: Store,
         chores: Chores,
         devices: DeviceChores,
     ) -> None:
         self._config, self._state, self._engine, self._publisher = config, state, engine, publisher
-        self._configuration, self._store, self._chores = configuration, store, chores
+        self._configuration, self._own_files, self._store, self._chores = configuration, own_files, store, chores
         self._devices = devices
 
     async def report(self) -> dict[str, Any]:
@@ -58,10 +60,27 @@ class Status:
             "devices": await self._devices.report(),
             "dropped_log_lines": dict(self._chores.dropped),
             "certificates": [
-                {"host": host, "expires": certificate.not_after.isoformat()}
+                {
+                    "host": host,
+                    "source": certificate.source,
+                    "issuer": certificate.issuer,
+                    "serial": certificate.serial,
+                    "expires": certificate.not_after.isoformat(),
+                }
                 for host, certificate in self._configuration.certificates.items()
             ],
+            "certificate_files": [_file(report) for report in self._own_files.reports],
         }
+
+
+def _file(report: Report) -> dict[str, Any]:
+    return {
+        "file": report.file,
+        "names": list(report.names),
+        "expires": report.expires.isoformat() if report.expires else None,
+        "problem": report.problem,
+        "remarks": list(report.remarks),
+    }
 
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:

@@ -3,10 +3,9 @@
     authority = Authority.open(state.authority, now)
     authority.cover(["hello.example.com"], "example.com", now)      # an intermediate that may sign for these
     pem = authority.issue("hello.example.com", now)                 # leaf, intermediate, key
-    authority.issuer("devices", now)                                # who signs for devices
 
-Devices trust `root.crt` alone. Its key signs the intermediates and nothing else, so `root.key` may be moved away once
-they are there, and brought back when one of them must be renewed, or sign for another domain. A root that an earlier
+Devices trust `root.crt` alone. Its key signs the intermediate and nothing else, so `root.key` may be moved away once
+that is there, and brought back when it must be renewed, or sign for another domain. A root that an earlier
 version made signs its leaves itself, since it permits no authority below it (`direct`).
 """
 
@@ -26,7 +25,7 @@ from portward.errors import Environment, Invalid
 from portward.host.files import create, replace
 from portward.model import Certificate
 from portward.pki.bundle import Bundle
-from portward.pki.issuers import RENEWED, Issuer, Purpose, below, make_issuer
+from portward.pki.issuers import RENEWED, Issuer, below, make_issuer
 from portward.pki.minting import SHA256, draft, key_usage, mark, name, new_key, read_key, signed_by, spell, spell_key
 
 ROOT_LIFE = timedelta(days=3650)
@@ -37,7 +36,7 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A root certificate, and the directory that holds it, its key and its intermediates."""
+    """A root certificate, and the directory that holds it, its key and its intermediate."""
 
     root: x509.Certificate
     directory: Path
@@ -80,26 +79,48 @@ class Authority:
         """Whether the root signs leaves itself, as those of earlier versions do."""
         return self.root.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
 
-    def issuer(self, purpose: Purpose, now: datetime) -> Issuer:
-        """Who signs for hosts, or for devices; made where it is missing, renewed in its last year.
+    def issuer(self, now: datetime) -> Issuer:
+        """Who signs for hosts; renewed in its last year.
 
-        Raises `Environment` where that needs the root's key and it is away.
+        Raises `Environment` where there is none, or none that is valid, and the root's key is away.
         """
-        there = self._present(purpose, now)
+        there = self._usable(now)
         if there and (there.certificate.not_valid_after_utc - now > RENEWED or not self.key_file.exists()):
             return there
-        return self._make(purpose, there.permitted if there else frozenset(), now)
+        return self._make(there.permitted if there else frozenset(), now)
 
     def cover(self, hosts: Collection[str], domain: str, now: datetime) -> None:
         """See that the intermediate for hosts may sign for all of these: for `domain`, and for each host outside it.
 
         Raises `Environment` where that needs a new one and the root's key is away.
         """
-        there = self._present("hosts", now)
+        there = self._usable(now)
         missing = [host for host in hosts if there is None or not there.permits(host)]
         if missing:
             outside = {host for host in missing if not below(host, domain)}
-            self._make("hosts", {domain, *outside, *(there.permitted if there else ())}, now, because=missing[0])
+            self._make({domain, *outside, *(there.permitted if there else ())}, now, because=missing[0])
+
+    def renew(self, hosts: Collection[str], domain: str, now: datetime) -> None:
+        """Make the intermediate anew, for `domain`, and for those of the hosts that are outside it.
+
+        Raises `Environment` when the root's key is away.
+        """
+        self._make({domain, *(host for host in hosts if not below(host, domain))}, now)
+
+    def present(self) -> Issuer | None:
+        """The intermediate that there is, whatever its age; None where there is none, or the root signs itself.
+
+        Raises `Environment` for one that is damaged, or not the root's.
+        """
+        try:
+            issuer = Issuer.read(self._file)
+            issuer.certificate.verify_directly_issued_by(self.root)
+        except FileNotFoundError:
+            return None
+        except (ValueError, InvalidSignature) as error:
+            reason = str(error) or "the root did not sign it"
+            raise _unusable(self.directory, f"{self._file.name} can't be used: {reason}") from error
+        return issuer
 
     def issue(self, host: str, now: datetime) -> bytes:
         """A new certificate for a host that is covered: leaf, intermediate and key (PEM).
@@ -108,7 +129,7 @@ class Authority:
         """
         if not _HOST.fullmatch(host):
             raise Invalid(f"{host!r} is not a host name in lower case")
-        issuer, key = self.issuer("hosts", now), new_key()
+        issuer, key = self.issuer(now), new_key()
         if not issuer.permits(host):
             raise self._away(f"sign for {host}")
         subject = name(host) if len(host) <= 64 else name("Portward")  # a common name ends at 64 (RFC 5280, A.1)
@@ -143,33 +164,24 @@ class Authority:
             return False
         return True
 
-    def _present(self, purpose: Purpose, now: datetime) -> Issuer | None:
-        """The intermediate that there is, while it can be used."""
+    def _usable(self, now: datetime) -> Issuer | None:
+        """Who can sign now, without anything being made."""
         if self.direct:
             return Issuer(self.root, self._root_key("sign certificates"))
-        file = self._file(purpose)
-        try:
-            issuer = Issuer.read(file)
-            issuer.certificate.verify_directly_issued_by(self.root)
-        except FileNotFoundError:
-            return None
-        except (ValueError, InvalidSignature) as error:
-            raise _unusable(
-                self.directory, f"{file.name} can't be used: {error or 'the root did not sign it'}"
-            ) from error
-        return issuer if issuer.certificate.not_valid_after_utc > now else None
+        issuer = self.present()
+        return issuer if issuer and issuer.certificate.not_valid_after_utc > now else None
 
-    def _make(self, purpose: Purpose, names: Collection[str], now: datetime, *, because: str = "") -> Issuer:
-        wish = f"sign for {because}" if because else f"renew the intermediate for {purpose}"
-        key = self._root_key(wish)
+    def _make(self, names: Collection[str], now: datetime, *, because: str = "") -> Issuer:
+        key = self._root_key(f"sign for {because}" if because else "renew its intermediate")
         if self.direct:
             return Issuer(self.root, key)
-        issuer = make_issuer(purpose, self.root, key, names, now)
-        replace(self._file(purpose), issuer.pem)
+        issuer = make_issuer(self.root, key, names, now)
+        replace(self._file, issuer.pem)
         return issuer
 
-    def _file(self, purpose: Purpose) -> Path:
-        return self.directory / f"{purpose}.pem"
+    @property
+    def _file(self) -> Path:
+        return self.directory / "hosts.pem"
 
     def _root_key(self, wish: str) -> ec.EllipticCurvePrivateKey:
         try:

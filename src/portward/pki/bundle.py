@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from portward.errors import Invalid
 from portward.model import Certificate, Source
+from portward.pki.minting import common_name
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 LONGEST = 15_000
@@ -77,7 +77,7 @@ class Bundle:
             names=self.names,
             serial=f"{self.leaf.serial_number:x}",
             fingerprint=self.leaf.fingerprint(hashes.SHA256()).hex(),
-            issuer=_common_name(self.leaf.issuer),
+            issuer=common_name(self.leaf.issuer),
             not_before=self.leaf.not_valid_before_utc,
             not_after=self.leaf.not_valid_after_utc,
             source=source,
@@ -132,8 +132,3 @@ def _issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
-
-
-def _common_name(name: x509.Name) -> str:
-    values = name.get_attributes_for_oid(NameOID.COMMON_NAME) or name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return str(values[0].value) if values else name.rfc4514_string()

@@ -18,12 +18,19 @@ from pathlib import Path
 from typing import Literal
 
 from portward.errors import EdgeError, Environment, Invalid, PortwardError
-from portward.facts import CertificateInstalled, CertificateRefused, CertificateRenewalFailed, Fact
+from portward.facts import (
+    CertificateExpiring,
+    CertificateInstalled,
+    CertificateRefused,
+    CertificateRenewalFailed,
+    Fact,
+)
 from portward.host import files
 from portward.model import Certificate, Source
 from portward.pki.authority import Authority
 from portward.pki.bundle import LONGEST, Bundle
 from portward.pki.choice import best, covers, objection
+from portward.pki.notices import Notices, days_left
 from portward.pki.offers import Offers
 from portward.pki.presenter import Presenter
 
@@ -73,7 +80,7 @@ class Certificates:
         self._current: dict[str, Certificate] = {}
         self._sources: frozenset[Source] = frozenset({"local"})
         self._domain = ""
-        self._failing: set[str] = set()
+        self._notices = Notices(directory / "notices.json")
         self._settled: dict[str, Situation] = {}
 
     def current(self, host: str) -> Certificate | None:
@@ -87,19 +94,20 @@ class Certificates:
     async def provide(self, hosts: Collection[str], domain: str, sources: Collection[Source]) -> dict[str, Certificate]:
         """See that each host has its file, before the edge is told to serve it. Returns what each will show.
 
-        `sources` are those that count; the local authority always does. Raises `Environment` when a host needs a
-        certificate that nobody can make.
+        `sources` are those that count; the local authority always does. A host that shows something already goes on
+        with it until `renew`. Raises `Environment` when a host needs a certificate that nobody can make.
         """
         async with self._changing:
             self._domain, self._sources = domain, frozenset({*sources, "local"})
             self._current = await asyncio.to_thread(self._provide, hosts)
+            self._notices.keep(self._current)
             return dict(self._current)
 
     async def put(self, pem: bytes, source: Offered) -> Put | Kept:
         """Take a certificate (leaf, issuers, key) and show it wherever it is the best.
 
-        Raises `Invalid` for one that no host could show, and `EdgeError` when the edge does not show it; the one
-        before is in force then, and `CertificateRefused` tells.
+        A host that is not published yet will show it when it is. Raises `Invalid` for one that no host could show, and
+        `EdgeError` when the edge does not show it; the one before is in force then, and `CertificateRefused` tells.
         """
         bundle = await self._read(pem, source)
         offer = bundle.certificate(self._offers.path(bundle, source), source)
@@ -110,13 +118,16 @@ class Certificates:
             hosts = [host for host in self._current if self._best(host) == offer]
             return Put(offer, tuple([host for host in hosts if await self._show(host, Choice(bundle, source))]))
 
-    async def withdraw(self, source: Offered, keep: Collection[str]) -> None:
-        """Take back every offer of a source but those with these fingerprints; its hosts show the next best."""
-        if self._offers.retain(source, keep):
-            await self.renew()
+    async def withdraw(self, source: Offered, keep: Collection[str]) -> bool:
+        """Forget every offer of a source but those with these fingerprints. Returns whether there were any.
+
+        Hosts go on showing what they have, until `renew` finds the next best for them.
+        """
+        async with self._changing:
+            return self._offers.retain(source, keep)
 
     async def renew(self) -> None:
-        """Bring every host to the best certificate there is, and renew those of the local authority in time.
+        """Bring every host to the best certificate there is, renew ours in time, and tell of those that end.
 
         A host for which that fails keeps what it has, and does not hold up the others.
         """
@@ -129,8 +140,7 @@ class Certificates:
                     self._settled[host] = self._situation(host)
                 except PortwardError as error:
                     await self._fail(host, error)
-                else:
-                    self._failing.discard(host)
+            await self._tell_of_the_end()
 
     def file(self, host: str) -> Path:
         """Where the certificate lies that a host shows."""
@@ -152,14 +162,18 @@ class Certificates:
     def _objection(self, offer: Certificate) -> str:
         """Why an offer is of no use; '' where it is the best for one of its names, or for a host that may come."""
         now, hosts = self._clock(), [host for host in self._current if covers(offer, host)]
-        rivals = [*(self._best(host) or self._current[host] for host in hosts), *self._offers.rivals(offer)]
+        rivals = [*(self._best(host) for host in hosts), *self._offers.rivals(offer)]
         objections = [objection(offer, rival, now) for rival in rivals] or [objection(offer, None, now)]
         return "" if "" in objections else objections[0]
 
     def _provide(self, hosts: Collection[str]) -> dict[str, Certificate]:
         new = [host for host in hosts if not self._best(host) and not self.file(host).exists()]
         self._authority.cover(new, self._domain, self._clock())  # one intermediate for all of them
-        return {host: self._provided(host) for host in hosts}
+        return {host: self._kept(host) or self._provided(host) for host in hosts}
+
+    def _kept(self, host: str) -> Certificate | None:
+        """What a published host shows, where its file is still there."""
+        return self._current.get(host) if self.file(host).exists() else None
 
     def _provided(self, host: str) -> Certificate:
         there = self._content(host)
@@ -200,10 +214,11 @@ class Certificates:
     async def _show(self, host: str, wanted: Choice) -> bool:
         """Whether the host shows this one from now on, and did not before. The old one comes back when it fails."""
         before, pem = self._content(host), wanted.bundle.pem
+        certificate = wanted.bundle.certificate(self.file(host), wanted.source)
         if before == pem:
+            self._current[host] = certificate
             return False
         files.replace(self.file(host), pem)
-        certificate = wanted.bundle.certificate(self.file(host), wanted.source)
         try:
             await self._presenter.present(host, pem)
         except EdgeError as error:
@@ -221,11 +236,19 @@ class Certificates:
 
     async def _fail(self, host: str, error: PortwardError) -> None:
         log.warning("the certificate of %s: %s", host, error)
-        if host in self._failing:
-            return
-        self._failing.add(host)
-        source = self._current[host].source
-        await self._record(CertificateRenewalFailed(time=self._clock(), host=host, source=source, reason=error.message))
+        current = self._current[host]
+        if self._notices.first(host, current.serial, "failed"):
+            await self._record(
+                CertificateRenewalFailed(time=self._clock(), host=host, source=current.source, reason=error.message)
+            )
+
+    async def _tell_of_the_end(self) -> None:
+        """An event when 21, 7 and 1 days are left."""
+        now = self._clock()
+        for host, certificate in self._current.items():
+            days = days_left(certificate, now)
+            if days and self._notices.first(host, certificate.serial, str(days)):
+                await self._record(_expiring(host, certificate, days, now))
 
     def _situation(self, host: str) -> Situation:
         """What the choice for a host rests on; while it is the same, so is the choice."""
@@ -246,5 +269,16 @@ def _installed(host: str, certificate: Certificate, now: datetime) -> Certificat
         source=certificate.source,
         serial=certificate.serial,
         issuer=certificate.issuer,
+        expires=certificate.not_after.isoformat(),
+    )
+
+
+def _expiring(host: str, certificate: Certificate, days: int, now: datetime) -> CertificateExpiring:
+    return CertificateExpiring(
+        time=now,
+        host=host,
+        source=certificate.source,
+        serial=certificate.serial,
+        days=days,
         expires=certificate.not_after.isoformat(),
     )

@@ -4,7 +4,7 @@ best(offers, "wiki.example.com", now)       # the operator's own file before a p
 objection(new, current, now)                # 'it has expired', or '' where the new one may take its place
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from portward.model import Certificate
@@ -36,9 +36,14 @@ def objection(new: Certificate, current: Certificate | None, now: datetime) -> s
 
 
 def covers(certificate: Certificate, host: str) -> bool:
-    """Whether one of its names is `host`; a wildcard stands for one label (RFC 6125 section 6.4.3)."""
+    """Whether it is for this host."""
+    return covered(host, certificate.names)
+
+
+def covered(host: str, names: Collection[str]) -> bool:
+    """Whether one of these names is the host's; a wildcard stands for one label (RFC 6125 section 6.4.3)."""
     parent = host.partition(".")[2]
-    return host in certificate.names or (bool(parent) and f"*.{parent}" in certificate.names)
+    return host in names or (bool(parent) and f"*.{parent}" in names)
 
 
 def is_valid(certificate: Certificate, now: datetime) -> bool:

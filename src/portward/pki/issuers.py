@@ -1,16 +1,16 @@
-"""Intermediates of the local authority: they sign day by day, so that the root's key may lie in a safe.
+"""The intermediate of the local authority: it signs day by day, so that the root's key may lie in a safe.
 
     issuer = Issuer.read(directory / "hosts.pem")
     issuer.permits("wiki.example.com")
 
-`hosts.pem` signs for the hosts of the configured domains and nothing else, `devices.pem` for clients and no host.
+It signs for the hosts of the configured domains and nothing else.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,12 +30,9 @@ from portward.pki.minting import (
     spell_key,
 )
 
-Purpose = Literal["hosts", "devices"]
 LIFE = timedelta(days=3 * 365)
 RENEWED = timedelta(days=365)
 """With less than this left, a new one is made as soon as the root's key is there."""
-_TITLES = {"hosts": "Portward hosts", "devices": "Portward devices"}
-_USES = {"hosts": ExtendedKeyUsageOID.SERVER_AUTH, "devices": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +71,18 @@ class Issuer:
 
 
 def make_issuer(
-    purpose: Purpose,
-    root: x509.Certificate,
-    root_key: ec.EllipticCurvePrivateKey,
-    names: Collection[str],
-    now: datetime,
+    root: x509.Certificate, root_key: ec.EllipticCurvePrivateKey, names: Collection[str], now: datetime
 ) -> Issuer:
-    """A new intermediate with a new key. For hosts, `names` are what it is permitted to sign for."""
+    """A new intermediate with a new key, permitted to sign for `names` and what is below them."""
     key = new_key()
-    subject = name(f"{_TITLES[purpose]} {mark(key.public_key())}")
+    subject = name(f"Portward hosts {mark(key.public_key())}")
     end = min(now + LIFE, root.not_valid_after_utc)
-    constraints = permitting(sorted(names)) if purpose == "hosts" else x509.NameConstraints(None, [x509.DNSName("")])
     certificate = (
         draft(subject, root.subject, key.public_key(), now, end)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage("digital_signature", "key_cert_sign", "crl_sign"), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([_USES[purpose]]), critical=False)
-        .add_extension(constraints, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(permitting(sorted(names)), critical=True)
         .add_extension(signed_by(root), critical=False)
         .sign(root_key, SHA256)
     )

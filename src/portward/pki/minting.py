@@ -48,6 +48,17 @@ def name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def common_name(of: x509.Name) -> str:
+    """The common name, else the organization's, else everything."""
+    values = of.get_attributes_for_oid(NameOID.COMMON_NAME) or of.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(values[0].value) if values else of.rfc4514_string()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 as people compare it: `3F:2A:…`."""
+    return certificate.fingerprint(SHA256).hex(":").upper()
+
+
 def mark(key: ec.EllipticCurvePublicKey) -> str:
     """Eight hex digits that tell one installation's authority from another's."""
     return x509.SubjectKeyIdentifier.from_public_key(key).digest.hex()[:8]

@@ -1,6 +1,6 @@
 """The portal as a web application: the login's own host, and the crossing pages of every service host.
 
-app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices))
+app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices, root))
 
 Which of the two a request means is said by X-Forwarded-Host, which the edge alone sets.
 """
@@ -34,6 +34,7 @@ from portward.portal.portal import Portal
 from portward.portal.problems import Problem
 from portward.portal.protection import BodyTooLarge, Protection
 from portward.portal.refusals import Refusals
+from portward.portal.trust import TrustPages
 from portward.portal.visit import NotAForm
 from portward.portal.visitors import LoginNeeded, Visitors, see
 
@@ -65,6 +66,7 @@ def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence
         *KeyPages(portal, pages, visitors, keyring, home).routes(),
         *ApprovalPages(portal, pages, visitors).routes(),
         *DevicePages(portal, pages, visitors).routes(),
+        *TrustPages(portal, pages, visitors).routes(),
     ]
 
 

@@ -143,6 +143,7 @@ class HomePages:
             asks_devices=bool(devices) or any(route.device != "ignored" for route in settings.routes),
             codes_left=await self._portal.identity.credentials.recovery_left(account.name),
             domain=settings.domain,
+            own_authority=settings.tls.mode == "local",
             keys=await self._keyring.section(account),
             wrong_key=wrong_key,
             key_name=key_name,

@@ -1,6 +1,6 @@
 """What the portal's pages work with, wired by the keeper.
 
-portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket), devices)
+portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket), devices, root)
 portal.hosts                       # {'hello.example.com', …}: where a login may lead
 """
 
@@ -27,6 +27,8 @@ class Portal:
     clock: Callable[[], datetime]
     control: Control
     devices: Devices
+    root: bytes
+    """The local authority's root certificate, in PEM."""
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -72,7 +72,8 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         await store.sessions.add(Session("s1", "zoe", NOW, NOW, NOW.replace(year=NOW.year + 1)), "hash")
         await store.events.add([refused(now())])
         devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
-        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, Control(state.tunnels_socket), devices)
+        control = Control(state.tunnels_socket)
+        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"")
         async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
             ready.set()
             await stop.wait()

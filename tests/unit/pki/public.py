@@ -8,8 +8,17 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from portward.pki.minting import SHA256, draft, key_usage, name, new_key, signed_by, spell
+
+_WHERE = x509.AuthorityInformationAccess(
+    [
+        x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://ca.example/i.crt")
+        )
+    ]
+)
 
 
 class PublicAuthority:
@@ -19,7 +28,14 @@ class PublicAuthority:
         self.root = self._authority(f"{title} root", root_key, f"{title} root", root_key)
         self.intermediate = self._authority(f"{title} intermediate", self.key, f"{title} root", root_key)
 
-    def issue(self, *names: str, days: float = 90, key: rsa.RSAPrivateKey | None = None, direct: bool = False) -> bytes:
+    def issue(
+        self,
+        *names: str,
+        days: float = 90,
+        key: rsa.RSAPrivateKey | None = None,
+        direct: bool = False,
+        for_clients: bool = False,
+    ) -> bytes:
         """Valid for `days` from now on; negative: it was until then. `direct` leaves the intermediate out."""
         own = key or new_key()
         begin = self.now if days > 0 else self.now + timedelta(days=days - 1)
@@ -29,11 +45,24 @@ class PublicAuthority:
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(signed_by(self.intermediate), critical=False)
+            .add_extension(_WHERE, critical=False)
         )
         if names:
             leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
+        if for_clients:
+            leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         chain = () if direct else (self.intermediate,)
         return b"".join(spell(one) for one in (leaf.sign(self.key, SHA256), *chain)) + _spell(own)
+
+    @property
+    def pem(self) -> bytes:
+        """Its intermediate."""
+        return spell(self.intermediate)
+
+    @property
+    def key_pem(self) -> bytes:
+        """Its key, which is no leaf's."""
+        return _spell(self.key)
 
     def _date(self, days: float) -> datetime:
         return self.now + timedelta(days=days)

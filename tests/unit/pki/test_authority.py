@@ -83,7 +83,7 @@ def test_the_root_may_sign_one_level_of_authorities_and_the_intermediate_none(tm
 def test_what_the_intermediate_signs_outside_its_domains_is_refused_by_openssl(tmp_path: Path) -> None:
     authority = open_authority(tmp_path)
     authority.cover([HOST], DOMAIN, NOW)
-    good = authority.issuer("hosts", NOW)
+    good = authority.issuer(NOW)
     with pytest.raises(Environment, match=r"can't sign for bank\.example"):
         authority.issue("bank.example", NOW)
     assert good.permitted == {DOMAIN}
@@ -95,19 +95,11 @@ def test_what_the_intermediate_signs_outside_its_domains_is_refused_by_openssl(t
     assert "permitted subtree violation" in verify(tmp_path, "bank.example", file)
 
 
-def test_an_intermediate_for_devices_can_vouch_for_no_host(tmp_path: Path) -> None:
-    issuer = open_authority(tmp_path).issuer("devices", NOW)
-    file = issue(tmp_path)
-    file.write_bytes(_resign(Bundle.read(file.read_bytes()), issuer.certificate, issuer.key) + issuer.pem)
-    assert "excluded subtree violation" in verify(tmp_path, HOST, file)
-    assert "OK" not in verify(tmp_path, HOST, file)
-
-
 def test_a_host_outside_the_domain_widens_the_intermediate_while_the_root_key_is_there(tmp_path: Path) -> None:
     first = issue(tmp_path)
     before = first.read_bytes()
     second = issue(tmp_path, "elsewhere.example.org")
-    assert open_authority(tmp_path).issuer("hosts", NOW).permitted == {DOMAIN, "elsewhere.example.org"}
+    assert open_authority(tmp_path).issuer(NOW).permitted == {DOMAIN, "elsewhere.example.org"}
     assert verify(tmp_path, "elsewhere.example.org", second).endswith("OK\n")
     second.write_bytes(before)
     assert verify(tmp_path, HOST, second).endswith("OK\n"), "what was issued before goes on"
@@ -124,12 +116,12 @@ def test_without_the_root_key_hosts_of_the_domain_go_on_and_others_are_an_error_
 def test_an_intermediate_is_renewed_in_its_last_year_as_soon_as_the_root_key_is_there(tmp_path: Path) -> None:
     authority = open_authority(tmp_path)
     authority.cover([HOST], DOMAIN, NOW)
-    first = authority.issuer("hosts", NOW)
+    first = authority.issuer(NOW)
     later, key = NOW + timedelta(days=740), (tmp_path / "root.key").read_bytes()
     (tmp_path / "root.key").unlink()
-    assert authority.issuer("hosts", later).certificate == first.certificate
+    assert authority.issuer(later).certificate == first.certificate
     (tmp_path / "root.key").write_bytes(key)
-    renewed = authority.issuer("hosts", later)
+    renewed = authority.issuer(later)
     assert renewed.certificate.not_valid_after_utc > first.certificate.not_valid_after_utc
     assert renewed.permitted == first.permitted
 
@@ -168,7 +160,7 @@ def test_a_certificate_of_another_authority_is_not_ours(tmp_path: Path) -> None:
 def test_a_certificate_never_outlives_its_issuer(tmp_path: Path) -> None:
     authority = open_authority(tmp_path)
     authority.cover([HOST], DOMAIN, NOW)
-    end = authority.issuer("hosts", NOW).certificate.not_valid_after_utc
+    end = authority.issuer(NOW).certificate.not_valid_after_utc
     (tmp_path / "root.key").unlink()
     leaf = Bundle.read(authority.issue(HOST, end - timedelta(days=1))).leaf
     assert leaf.not_valid_after_utc == end

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.pki.public import PublicAuthority
 
 from portward.errors import EdgeError, Environment, Invalid
-from portward.facts import CertificateInstalled, CertificateRefused, CertificateRenewalFailed, Fact
+from portward.facts import CertificateExpiring, CertificateInstalled, CertificateRefused, CertificateRenewalFailed, Fact
 from portward.pki.authority import Authority
 from portward.pki.bundle import Bundle
 from portward.pki.certificates import Certificates, Kept, Put
@@ -144,7 +144,10 @@ def test_a_withdrawn_file_gives_way_to_the_next_best(tmp_path: Path) -> None:
         await case.certificates.put(public.pem, "acme")
         await case.certificates.put(case.public.issue(WIKI), "files")
         assert case.file(WIKI) != public.pem
-        await case.certificates.withdraw("files", keep=())
+        own = case.file(WIKI)
+        assert await case.certificates.withdraw("files", keep=())
+        assert case.file(WIKI) == own, "no host is left without one in between"
+        await case.certificates.renew()
         assert case.file(WIKI) == case.edge.shown[WIKI] == public.pem
 
     play(tmp_path, scene)
@@ -166,6 +169,7 @@ def test_a_source_that_no_longer_counts_gives_way(tmp_path: Path) -> None:
     async def scene(case: Case) -> None:
         await case.certificates.put(case.public.issue(WIKI), "acme")
         await case.certificates.provide((WIKI,), DOMAIN, ())
+        await case.certificates.renew()
         current = case.certificates.current(WIKI)
         assert current
         assert current.source == "local"
@@ -246,5 +250,47 @@ def test_what_no_host_could_show_is_refused_and_told(tmp_path: Path, content: by
             await case.certificates.put(content, "files")
         assert case.kinds() == ["CertificateRefused"]
         assert {path.name for path in (tmp_path / "certificates").iterdir()} == {f"{WIKI}.pem", f"{BLOG}.pem"}
+
+    play(tmp_path, scene)
+
+
+def test_the_end_is_told_with_21_7_and_1_days_left_once_each_also_after_a_restart(tmp_path: Path) -> None:
+    async def scene(case: Case) -> None:
+        await case.certificates.put(case.public.issue(WIKI, days=90), "files")
+        told: list[tuple[int, int]] = []
+        for day in range(91):
+            case.now = START + timedelta(days=day, hours=12)
+            case.certificates = case.open()
+            await case.provide(WIKI)
+            case.facts.clear()
+            for _ in range(2):
+                await case.certificates.renew()
+            told += [(90 - day, fact.days) for fact in case.facts if isinstance(fact, CertificateExpiring)]
+        assert told == [(21, 21), (7, 7), (1, 1)]
+
+    play(tmp_path, scene)
+
+
+def test_a_certificate_for_six_days_is_told_of_on_its_last_day_alone(tmp_path: Path) -> None:
+    async def scene(case: Case) -> None:
+        await case.certificates.put(case.public.issue(WIKI, days=6), "acme")
+        for hours in range(0, 143, 12):
+            case.now = START + timedelta(hours=hours, minutes=1)
+            await case.certificates.renew()
+        assert [fact.days for fact in case.facts if isinstance(fact, CertificateExpiring)] == [1]
+
+    play(tmp_path, scene)
+
+
+def test_the_first_failed_renewal_is_told_once_also_after_a_restart(tmp_path: Path) -> None:
+    async def scene(case: Case) -> None:
+        (tmp_path / "authority" / "root.key").unlink()
+        (tmp_path / "authority" / "hosts.pem").unlink()
+        case.now += timedelta(days=70)
+        for _ in range(3):
+            case.certificates = case.open()
+            await case.provide(WIKI)
+            await case.certificates.renew()
+        assert case.kinds() == ["CertificateRenewalFailed", "CertificateExpiring"]
 
     play(tmp_path, scene)

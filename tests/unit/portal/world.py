@@ -11,6 +11,7 @@ import pyotp
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 from tests.unit.identity.world import weigh
+from tests.unit.pki.public import PublicAuthority
 from tests.unit.portal.browser import Browser
 
 from portward.config import Settings
@@ -22,11 +23,13 @@ from portward.identity.identity import Identity
 from portward.identity.passwords import Passwords
 from portward.model import EdgeSession, Role
 from portward.pki.enroller import Enroller
+from portward.pki.minting import spell
 from portward.portal.app import create_app
 from portward.portal.portal import Portal
 from portward.store import Store
 from portward.tunnels.control import Control
 
+ROOT = spell(PublicAuthority(datetime.now(UTC)).root)
 PASSWORD = "lantern rope tide quarry"
 AUTH = "https://auth.example.com"
 HELLO = "https://hello.example.com"
@@ -128,7 +131,7 @@ async def world(database: Path) -> AsyncIterator[World]:
             record,
             lambda: made.now,
         )
-        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control, devices)
+        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control, devices, ROOT)
         made = World(store, identity, gatekeeper, settings, portal)
         made.app = create_app(made.portal)
         yield made
