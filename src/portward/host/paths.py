@@ -7,7 +7,6 @@ state.admin_socket                    # Path('/home/ann/.portward/run/admin.sock
 import os
 from base64 import b32encode
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from portward.errors import Environment
@@ -171,6 +170,8 @@ class State:
         path = self.services / f"{name}.sock"
         if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
             return path
+        from hashlib import sha256  # brings OpenSSL along: 4 MB for each of the small programs, which never come here
+
         return self.services / f"{b32encode(sha256(name.encode()).digest())[:10].decode().lower()}.sock"
 
     @property
