@@ -77,6 +77,14 @@ def read_to_end(connected: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def read_once(connected: socket.socket) -> bytes:
+    """What comes first; empty when the other side closes, politely or not."""
+    try:
+        return connected.recv(65536)
+    except (ConnectionError, ssl.SSLError):
+        return b""
+
+
 def request(
     host: str,
     target: str = "/",

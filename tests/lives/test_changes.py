@@ -49,7 +49,8 @@ def test_the_edge_outlives_upstreams_that_refuse_and_go_away_meanwhile(busy: Bus
             busy.apply(gone={"upstream": f"http://127.0.0.1:{free_ports(1)[0]}", "access": "public"})
         busy.apply()
         load.wait_for_progress()
-    assert all("503" in failure or "UNRECOGNIZED_NAME" in failure for failure in hopeless.failures), hopeless.summary
+    no_hope = ("503", "UNRECOGNIZED_NAME", "IncompleteRead")  # HAProxy 3.2 closes what waits for a deleted server
+    assert all(any(end in failure for end in no_hope) for failure in hopeless.failures), hopeless.summary
     assert load.failures == [], load.summary
     assert busy.gateway.pids == before
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.lives.gateway import Gateway
 from tests.lives.places import short_directory
-from tests.lives.raw import Answer, ask, connection, read_to_end, request
+from tests.lives.raw import Answer, ask, connection, read_once, request
 from tests.lives.upstream import Upstream
 from tests.lives.waiting import wait_for
 
@@ -146,7 +146,7 @@ def test_whoever_sends_too_slowly_is_sent_away(strict: Gateway, upstream: Upstre
     hits = upstream.hits
     with connection(strict, "open", address="127.0.0.16") as slow:
         slow.sendall(sent)
-        answer = Answer(read_to_end(slow))
+        answer = Answer(read_once(slow))
     assert answer.status in (408, 0)
     assert upstream.hits == hits
 
