@@ -3,6 +3,7 @@
 import re
 import socket
 import subprocess
+from datetime import timedelta
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from portward.tunnels.rules import ServiceRule
 
 _BLOG = ServiceRule(name="blog", host="blog.gate.test", url="https://blog.gate.test", port=3000)
 _RAW = ServiceRule(name="raw", kind="tcp", public_port=5432, url="raw.gate.test:5432")
-_KEYS = {"ann": {"publish": ("*",)}}
+_KEYS = {"ann": {"publish": ("*",)}, "eve": {"reach": ("192.0.2.1:1",)}}
 
 
 @pytest.fixture
@@ -122,7 +123,6 @@ def test_n_is_quiet(server: TunnelServer, web: Upstream) -> None:
 
 
 def test_autossh_watches_over_a_port_that_no_other_connection_reaches(server: TunnelServer, web: Upstream) -> None:
-    server.write(keys=(*server.rules.keys, server.key_rule("eve", reach=("192.0.2.1:1",))))
     with Client("autossh -M N", server, "ann", [f"blog:80:127.0.0.1:{web.port}"]) as client:
         server.wait_for_tunnels(1)
         port = client.argv[client.argv.index("-M") + 1]
@@ -135,7 +135,8 @@ def test_autossh_watches_over_a_port_that_no_other_connection_reaches(server: Tu
     assert len([fact for fact in server.facts if fact["fact"] == "TunnelOpened"]) == 1
 
 
-def test_a_raw_service_is_closed_while_nobody_carries_it(server: TunnelServer) -> None:
+def test_a_raw_service_is_closed_while_nobody_carries_it(make_server: MakeServer) -> None:
+    server = make_server({}, (_RAW,), hold=timedelta(0))
     with server.connect("raw") as visitor:
         assert visitor.recv(100) == b""
 
