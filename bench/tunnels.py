@@ -288,12 +288,12 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def page(text: str, rounds: int, seconds: int) -> str:
-    described = machine.describe()
-    about = ", ".join(f"{value}" for value in described.values()) if isinstance(described, dict) else str(described)
+    about = machine.describe()
     return f"""\
 # Tunnels: the SSH server beside OpenSSH's
 
-This page is written by `scripts/bench tunnels --docs`; nothing in it is edited by hand. Measured on {about}.
+This page is written by `scripts/bench tunnels --docs`; nothing in it is edited by hand. Measured on
+{about["cores"]} cores, {about["memory"]} of memory, {about["kernel"]}, {about["system"]}, Python {about["python"]}.
 
 OpenSSH's client carries one tunnel to each server (AES-128-GCM). HAProxy stands in front and reaches both by a Unix
 socket. The SSH server has one core alone; HAProxy, the client, nginx and the load generator share the other. Medians of
@@ -301,4 +301,6 @@ socket. The SSH server has one core alone; HAProxy, the client, nginx and the lo
 server's processes, so that pages which they share count once.
 
 {text}
+sshd's p99 is most likely that of a delayed acknowledgement (40 ms): it leaves Nagle's algorithm on for a connection
+that has no terminal. Its small requests suffer from the same.
 """

@@ -47,7 +47,7 @@ class Live:
     """From visitors to the service."""
     bytes_out: int
     requests: int
-    """Connections that were carried, in the case of `tcp` as well as of `http`."""
+    """Of `http`, requests; of `tcp`, connections on which something was sent."""
     round_trip: float | None
     """Seconds, of the last answer to a keepalive."""
     health: Health

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 
@@ -121,6 +122,8 @@ def test_a_client_that_stops_reading_costs_no_memory(server: TunnelServer) -> No
         process = psutil.Process(server.process.pid)
         with ExitStack() as stack:
             visitors = [stack.enter_context(server.connect("raw")) for _ in range(20)]
+            for visitor in visitors:
+                visitor.sendall(b"x")
             wait_for(lambda: server.live()[0].requests == 20, "20 streams")
             before = process.memory_info().rss
             os.kill(client.process.pid, 19)
@@ -196,6 +199,31 @@ def test_keys_are_exchanged_anew_in_the_middle_of_a_stream(server: TunnelServer)
             with server.connect("raw") as visitor:
                 assert _take(visitor, 60 * _MB) == 60 * _MB
             client.terminate()
+
+
+@pytest.mark.parametrize("options", [("-c", "chacha20-poly1305@openssh.com"), ("-C",)])
+def test_other_ciphers_and_compression_carry_as_well(
+    options: tuple[str, ...], server: TunnelServer, web: Upstream
+) -> None:
+    argv = openssh(server, "ann", [f"blog:80:127.0.0.1:{web.port}"], "-N", *options)
+    with subprocess.Popen(argv) as client:
+        server.wait_for_tunnels(1)
+        assert len(server.get("blog", "/bytes?size=3000000")) > 3_000_000
+        client.terminate()
+
+
+def test_requests_are_counted_on_connections_that_stay(server: TunnelServer, web: Upstream) -> None:
+    with Client("openssh", server, "ann", [f"blog:80:127.0.0.1:{web.port}"]):
+        server.wait_for_tunnels(1)
+        connection = HTTPConnection("blog")
+        connection.sock = server.connect("blog")
+        for _ in range(3):
+            connection.request("GET", "/")
+            assert web.secret in connection.getresponse().read().decode()
+        connection.close()
+        (live,) = server.live()
+    assert live.requests == 3
+    assert live.round_trip is not None
 
 
 # ---- rules that change -----------------------------------------------------------------------------------------------

@@ -85,7 +85,9 @@ def test_several_tunnels_share_a_service_and_a_failing_one_is_left_out(
     ):
         server.wait_for_tunnels(3)
         assert server.wait_for_fact("TunnelFailing", service="many")
-        with server.connect("many"), server.connect("many"):
+        with server.connect("many") as one, server.connect("many") as two:
+            one.sendall(b"GET")
+            two.sendall(b"GET")
             wait_for(lambda: sum(live.requests for live in server.live()) >= 2, "two streams")
             answers = {server.get("many") for _ in range(4)}
         assert all(web.secret in answer or other.secret in answer for answer in answers)

@@ -63,6 +63,11 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
         return cast("Guest | None", self.get_owner())
 
     @property
+    def channels(self) -> int:
+        """Channels that are open or being opened."""
+        return len(self._channels)
+
+    @property
     def requests_waiting(self) -> int:
         """Requests to forward that have come and are not answered yet, the one in hand included."""
         return len(self._global_request_queue)
@@ -206,7 +211,9 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
     # ---- alive or dead ---------------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Begin to ask the peer now and then whether it is there, and drop it when it is not."""
+        """Ask the peer from now on, again and again, whether it is there, and drop it when it is not."""
+        if not self._asking:
+            self.create_task(self._ask())
         self._pulse = self._loop.call_later(_EVERY_SECONDS, self._beat)
 
     async def answers(self, seconds: float) -> bool:
@@ -221,8 +228,6 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
         if time.monotonic() - self.heard_at > _SILENCE_SECONDS:
             self.drop("silence")
             return
-        if not self._asking:
-            self.create_task(self._ask())
         self.watch()
 
     async def _ask(self) -> None:

@@ -5,6 +5,7 @@ async with Exchange(state, rules, reports) as exchange:
 """
 
 import asyncio
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 1.5
 """A predecessor that says nothing for so long is dead, and its name goes to its successor."""
+log = logging.getLogger(__name__)
 _PORTS_FROM = 20_000
 """What a client is told when it leaves the port to the server; nothing listens there."""
 
@@ -162,11 +164,15 @@ class Exchange:
         key = next((key for key in self.rules.keys if key.fingerprint == fingerprint), None)
         return f"the key {key.name} of {key.account}" if key else "another key"
 
-    async def _establish(self, guest: "Guest", wish: Wish, verdict: Publish) -> Tunnel:
+    async def _establish(self, guest: "Guest", wish: Wish, verdict: Publish) -> Tunnel | Refused:
         rule, key = verdict.service, guest.known
-        if verdict.made:
-            self._claims.claim(rule.name, key.fingerprint, datetime.now(UTC))
-        service = self.services.get(rule.name) or await self._open(rule, made=True)
+        try:
+            if verdict.made:
+                self._claims.claim(rule.name, key.fingerprint, datetime.now(UTC))
+            service = self.services.get(rule.name) or await self._open(rule, made=True)
+        except OSError as error:
+            log.error("%s can't be published: %s", rule.name, error)
+            return Refused(f"{rule.name} can't be published: the gateway has trouble with its disk; its log says more")
         port = wish.port or _PORTS_FROM + len(guest.tunnels)
         tunnel = Tunnel(guest, wish, port, service.rule, made=verdict.made)
         service.add(tunnel)

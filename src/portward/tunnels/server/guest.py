@@ -20,6 +20,7 @@ from portward.tunnels.server.admission import Denied, judge, judge_certificate
 from portward.tunnels.server.connection import Connection
 from portward.tunnels.server.jump import jump
 from portward.tunnels.server.loop import loop_back
+from portward.tunnels.server.printable import printable
 from portward.tunnels.server.publishing import Loop, Refused, Wish
 from portward.tunnels.server.terminal import Terminal
 from portward.tunnels.server.tunnel import Tunnel
@@ -34,6 +35,8 @@ _TUNNELS = 50
 """So many may one connection carry."""
 _JUMPS = 500
 """So many connections may one client have through the gateway at once."""
+_CHANNELS = 5000
+"""So many channels may one connection have before its client gets no more; those of visitors count."""
 
 
 class Guest(asyncssh.SSHServer):
@@ -97,8 +100,8 @@ class Guest(asyncssh.SSHServer):
     # ---- the login -------------------------------------------------------------------------------------------------
 
     def begin_auth(self, username: str) -> bool:
-        self.version = str(self.connection.get_extra_info("client_version", ""))[:80]
-        self.user = username
+        self.version = printable(str(self.connection.get_extra_info("client_version", "")), most=80)
+        self.user = printable(username, most=80)
         return True
 
     def public_key_auth_supported(self) -> bool:
@@ -171,7 +174,7 @@ class Guest(asyncssh.SSHServer):
             time=datetime.now(UTC),
             address=self.address,
             why=why,
-            user=self.user[:80],
+            user=self.user,
             fingerprint=fingerprint,
             version=self.version,
         )
@@ -181,7 +184,7 @@ class Guest(asyncssh.SSHServer):
     async def forward(self, wish: Wish) -> int | None:
         """Publish what the client asks for. Returns the port to tell it, None when it is refused."""
         if self.waiting is not None:
-            self.waiting.wish(str(wish))
+            self.waiting.wish(printable(str(wish)))
             await asyncio.wait((self.waiting.verdict,))
             await asyncio.sleep(0)
         if not self.present or self.waiting is not None:
@@ -233,14 +236,14 @@ class Guest(asyncssh.SSHServer):
 
     def refuse(self, what: str, why: str) -> None:
         """Keep a refusal as a fact."""
-        key = self.known
+        key, what, why = self.known, printable(what), printable(why)
         self.house.reports.tell(
             TunnelRefused(
                 time=datetime.now(UTC),
                 address=self.address,
                 account=key.account,
                 key=key.name,
-                what=what[:200],
+                what=what,
                 why=why,
             )
         )
@@ -271,8 +274,8 @@ class Guest(asyncssh.SSHServer):
 
     # ---- whatever else SSH can do ----------------------------------------------------------------------------------
 
-    def session_requested(self) -> Terminal:
-        return Terminal(self)
+    def session_requested(self) -> Terminal | bool:
+        return Terminal(self) if self.connection.channels < _CHANNELS else False
 
     def open_terminal(self, terminal: Terminal) -> None:
         """A session begins: it hears what was said before, and of the tunnels that stand."""
@@ -298,7 +301,7 @@ class Guest(asyncssh.SSHServer):
             raise self.prohibited(f"-L {dest_host}:{dest_port}", "this key is not let in yet")
         if not self.connection.check_certificate_permission("port-forwarding"):
             raise self.prohibited(f"-L {dest_host}:{dest_port}", "this certificate does not permit port forwarding")
-        if self.jumps >= _JUMPS:
+        if self.jumps >= _JUMPS or self.connection.channels >= _CHANNELS:
             raise self.prohibited(f"-L {dest_host}:{dest_port}", f"no more than {_JUMPS} connections at once")
         if dest_port in self.loops and dest_host in ("127.0.0.1", "localhost", "::1"):
             return loop_back(self, self.loops[dest_port])

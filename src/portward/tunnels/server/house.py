@@ -60,7 +60,7 @@ class House:
         """Tell of somebody who could not log in: of each source and reason once a minute."""
         if refusal is None:
             refusal = KeyRefused(
-                time=datetime.now(UTC), address=guest.address, why="silent", user=guest.user[:80], version=guest.version
+                time=datetime.now(UTC), address=guest.address, why="silent", user=guest.user, version=guest.version
             )
         source, now = (source_of(guest.address), refusal.why), time.monotonic()
         if now - self._told.get(source, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
@@ -127,7 +127,7 @@ class House:
         return self.room.enter(
             fingerprint=key.get_fingerprint(),
             public=" ".join(key.export_public_key().decode().split()[:2]),
-            user=guest.user[:80],
+            user=guest.user,
             address=guest.address,
             version=guest.version,
             now=datetime.now(UTC),

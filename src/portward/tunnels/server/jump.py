@@ -16,6 +16,7 @@ import asyncssh
 
 from portward.facts import JumpOpened
 from portward.tunnels.server.pipe import ChannelEnd, SocketEnd
+from portward.tunnels.server.printable import printable
 from portward.tunnels.server.reaching import IpAddress, literal, permitted, plain
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class _Count:
     guest: "Guest"
     bytes_in: int = 0
     bytes_out: int = 0
+    requests: int = 0
+    takes_turns: bool = False
 
     def ended(self) -> None:
         self.guest.jumps -= 1
@@ -39,6 +42,16 @@ class _Count:
 
 async def jump(guest: "Guest", host: str, port: int) -> ChannelEnd:
     """Connect to a permitted destination. Raises `ChannelOpenError` with a sentence that the client shows."""
+    count = _Count(guest)
+    guest.jumps += 1
+    try:
+        return ChannelEnd(await _reach(guest, host, port), count, guest.connection)
+    except BaseException:
+        count.ended()
+        raise
+
+
+async def _reach(guest: "Guest", host: str, port: int) -> SocketEnd:
     what = f"-L {host}:{port}"
     if not guest.known.reach:
         raise guest.prohibited(what, f"the key {guest.known.name} may not jump; ask for --reach {host}:{port}")
@@ -48,18 +61,17 @@ async def jump(guest: "Guest", host: str, port: int) -> ChannelEnd:
     if not allowed:
         raise guest.prohibited(what, f"the key {guest.known.name} may not reach {host}:{port}")
     end, address = await _connect(allowed, port)
-    guest.jumps += 1
     guest.house.reports.tell(
         JumpOpened(
             time=datetime.now(UTC),
             address=guest.address,
             account=guest.known.account,
             key=guest.known.name,
-            destination=f"{host}:{port}",
+            destination=printable(f"{host}:{port}"),
             resolved=str(address),
         )
     )
-    return ChannelEnd(end, _Count(guest), guest.connection)
+    return end
 
 
 async def _resolve(host: str, port: int) -> Sequence[IpAddress]:

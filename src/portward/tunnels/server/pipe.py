@@ -16,15 +16,22 @@ _PIECE_BYTES = 64 * 1024
 _scratch = memoryview(bytearray(_PIECE_BYTES))
 """One for all sockets: what is read is copied out before anybody else may read."""
 
+_UPGRADED = b"HTTP/1.1 101"
+
 _CHANNEL, _LINK, _UNJOINED = 1, 2, 4
 """Why a socket is not read: its channel is full; the connection that carries the channel is full; it has no channel."""
 
 
 class Meter(Protocol):
-    """Counts what passes: bytes_in go towards the far end of SSH. `ended` is called once, when all is over."""
+    """Counts what passes: bytes_in go towards the far end of SSH. `ended` is called once, when all is over.
+
+    `takes_turns`: request and answer alternate, as in HTTP/1.1, so that the beginnings of requests can be counted.
+    """
 
     bytes_in: int
     bytes_out: int
+    requests: int
+    takes_turns: bool
 
     def ended(self) -> None: ...
 
@@ -49,6 +56,7 @@ class ChannelEnd(asyncssh.SSHTCPSession[bytes]):
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._meter.bytes_out += len(data)
+        self._socket.answered(data)
         self._socket.write(data)
 
     def eof_received(self) -> bool:
@@ -76,6 +84,8 @@ class SocketEnd(asyncio.BufferedProtocol):
         self._link: Link | None = None
         self._reasons = _UNJOINED
         self._full = False
+        self._its_turn = True
+        self._upgraded = False
         self._eofs = 0
 
     # ---- the socket ------------------------------------------------------------------------------------------------
@@ -93,6 +103,9 @@ class SocketEnd(asyncio.BufferedProtocol):
             return
         if not self._channel.is_closing():
             self._meter.bytes_in += nbytes
+            if self._its_turn:
+                self._its_turn = False
+                self._meter.requests += 1
             self._link.send_data(self._channel, _scratch[:nbytes])
 
     def eof_received(self) -> bool:
@@ -133,6 +146,12 @@ class SocketEnd(asyncio.BufferedProtocol):
         if link.congested:
             self._reasons |= _LINK
         self.release(_UNJOINED)
+
+    def answered(self, data: bytes) -> None:
+        """An answer passes: what comes next from the socket is another request, unless this is a WebSocket."""
+        if not self._its_turn and not self._upgraded and self._meter is not None and self._meter.takes_turns:
+            self._upgraded = data.startswith(_UPGRADED)
+            self._its_turn = not self._upgraded
 
     def write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():

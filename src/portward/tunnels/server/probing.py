@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from portward.facts import TunnelFailing, TunnelRecovered
 from portward.tunnels.server.exchange import Exchange
+from portward.tunnels.server.printable import printable
 from portward.tunnels.server.reports import Reports
 from portward.tunnels.server.tunnel import Tunnel
 
@@ -51,7 +52,7 @@ class Prober:
             "key": key.name,
         }
         if why:
-            self._reports.tell(TunnelFailing(time=datetime.now(UTC), detail=why, **about))
+            self._reports.tell(TunnelFailing(time=datetime.now(UTC), detail=printable(why), **about))
         elif before == "failing":
             self._reports.tell(TunnelRecovered(time=datetime.now(UTC), **about))
 

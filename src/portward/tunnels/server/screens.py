@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from portward.tunnels.server.printable import printable
+
 _LOOK_SECONDS = 0.25
 _PIECE_BYTES = 256 * 1024
 _LONGEST_JUMP = 1024 * 1024
@@ -96,7 +98,7 @@ def line_of(raw: bytes) -> tuple[str, str] | None:
             fields["ip"],
         )
         line = "  ".join(str(word) for word in words)
-        return str(fields["host"]), "".join(letter if letter.isprintable() else "?" for letter in line)
+        return str(fields["host"]), printable(line, most=4096)
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
 

@@ -39,6 +39,7 @@ class Tunnel:
     def __init__(self, guest: "Guest", wish: Wish, port: int, service: ServiceRule, *, made: bool) -> None:
         self.id = f"t{next(_serial)}"
         self.guest, self.wish, self.port, self.service, self.made = guest, wish, port, service, made
+        self.takes_turns = service.kind == "http"
         self.since = datetime.now(UTC)
         self.health: Health = "unknown"
         self.streams = self.requests = self.bytes_in = self.bytes_out = 0
@@ -47,7 +48,6 @@ class Tunnel:
     async def open(self, end: SocketEnd) -> None:
         """Open a channel to the service and join it to a visitor's socket. Raises `NotOpened`."""
         await self._channel(ChannelEnd(end, self, self.guest.connection))
-        self.requests += 1
         self.streams += 1
 
     def ended(self) -> None:

@@ -33,7 +33,7 @@ class Entry:
     def wish(self, what: str) -> None:
         """Remember what the client asks for, so that the approver sees it."""
         if len(self.wishes) < _WISHES:
-            self.wishes.append(what[:200])
+            self.wishes.append(what)
 
     def settle(self, key: KeyRule | None) -> None:
         if not self.verdict.done():
