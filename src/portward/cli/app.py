@@ -13,6 +13,7 @@ from portward.cli import (
     accounts,
     authority,
     certificates,
+    connect,
     devices,
     events,
     gateway,
@@ -59,3 +60,4 @@ app.add_typer(keys.app, name="key")
 app.add_typer(devices.app, name="device")
 app.add_typer(tunnel.app, name="tunnel")
 app.add_typer(certificates.app, name="certificate")
+app.add_typer(connect.app, name="connect")

@@ -1,33 +1,41 @@
 """Keeps tunnels up in the foreground: asks what has to be asked, then shows how they are doing until Ctrl-C.
 
-keep_up("tunnel", [profile], retries=None, accepted=(), json=False)
+doors = prepare([profile], accepted=[])
+end(follow(Keeping("tunnel", [Wanted(profile, doors[profile.name])]), display(json=False)))
 """
 
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from portward.cli.live import Display
+    from portward.errors import PortwardError
+    from portward.tunnels.client.keeping import Keeping
     from portward.tunnels.client.link import Door
     from portward.tunnels.client.trust import UnknownHostKey
     from portward.tunnels.profiles.profile import Profile
 
 
-def keep_up(
-    kind: str, profiles: Sequence["Profile"], *, retries: int | None, accepted: Sequence[str], json: bool
-) -> None:
-    """Until they have all ended. Ends with the exit code of what ended the first one that failed."""
-    from portward.cli.live import display
-    from portward.tunnels.client.keeping import Keeping
+def follow(
+    keeping: "Keeping", shown: "Display", around: AbstractAsyncContextManager[None] | None = None
+) -> "list[PortwardError]":
+    """Until all tunnels have ended; `around` lasts as long. Returns what ended those that failed."""
 
-    doors = prepare(profiles, accepted)
-    shown = display(json=json)
-    wanted = [(profile, doors[profile.name]) for profile in profiles]
-    failures = asyncio.run(shown.follow(Keeping(kind, wanted, tell=shown.tell, retries=retries)))
+    async def run() -> "list[PortwardError]":
+        async with around or nullcontext():
+            return await shown.follow(keeping)
+
+    return asyncio.run(run())
+
+
+def end(failures: "Sequence[PortwardError]") -> None:
+    """Say what failed, and end with the exit code of the first."""
     for error in failures:
         print(f"portward: {error}", file=sys.stderr)
     if failures:

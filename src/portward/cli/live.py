@@ -48,15 +48,15 @@ def display(*, json: bool) -> Display:
 
 def print_statuses(statuses: "Sequence[Status]", *, empty: str) -> None:
     """The same table, once."""
-    table([as_row(status, datetime.now(UTC)) for status in statuses], _COLUMNS, empty=empty)
+    table([as_row(status) for status in statuses], _COLUMNS, empty=empty)
 
 
-def as_row(status: "Status", now: datetime) -> dict[str, Any]:
-    """The figures of a tunnel as people read them."""
+def as_row(status: "Status") -> dict[str, Any]:
+    """The figures of a tunnel as people read them, now."""
     return {
         "name": status.name,
         "state": status.state,
-        "uptime": spell_span((now - status.since).total_seconds()) if status.since else "",
+        "uptime": spell_span((datetime.now(UTC) - status.since).total_seconds()) if status.since else "",
         "reconnects": status.reconnects,
         "sent": spell_bytes(status.bytes_sent),
         "received": spell_bytes(status.bytes_received),
@@ -87,17 +87,20 @@ def spell_bytes(count: int) -> str:
 class _Lines:
     def __init__(self, *, json: bool) -> None:
         self._json = json
-        self._last: dict[str, tuple[str, str]] = {}
+        self._last: dict[str, tuple[object, ...]] = {}
 
     def say(self, text: str) -> None:
-        print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr, flush=True)
+        """Beside JSON it goes to standard error."""
+        for line in text.splitlines():
+            print(printable(line), file=sys.stderr if self._json else sys.stdout, flush=True)
 
     def tell(self, status: "Status") -> None:
         """Each change once: a server that stays away for a week is two lines, not a hundred thousand."""
         state = "waiting" if status.state == "connecting" and status.problem else status.state
-        if self._last.get(status.name) == (state, status.problem):
+        news = (state, status.problem, status.addresses)
+        if self._last.get(status.name) == news:
             return
-        self._last[status.name] = (state, status.problem)
+        self._last[status.name] = news
         now = datetime.now(UTC)
         if self._json:
             print(json_line({"time": now.isoformat(), **status.as_dict()}), flush=True)
@@ -146,9 +149,8 @@ def _drawn(statuses: "Sequence[Status]") -> Any:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for heading in _COLUMNS:
         drawn.add_column(heading, overflow="fold")
-    now = datetime.now(UTC)
     for status in statuses:
-        row = as_row(status, now)
+        row = as_row(status)
         drawn.add_row(*(Text(printable(str(row[key])), style=_style(key, status)) for key in _COLUMNS.values()))
     return drawn
 

@@ -33,7 +33,6 @@ def up(
     json: AsJson = False,
 ) -> None:
     """Bring saved tunnels up and keep them up, until Ctrl-C: portward tunnel up db intranet"""
-    from portward.cli.keeping import keep_up
     from portward.errors import Invalid
     from portward.tunnels.client.opening import openings
     from portward.tunnels.profiles import saved
@@ -47,7 +46,7 @@ def up(
     if background:
         _send_to_background(profiles, path, retries, accept_host_key or [])
     else:
-        keep_up("tunnel", profiles, retries=retries, accepted=accept_host_key or [], json=json)
+        _keep_up(profiles, retries=retries, accepted=accept_host_key or [], json=json)
 
 
 @app.command()
@@ -107,6 +106,17 @@ def _running() -> list[str]:
     from portward.tunnels.client.alone import holders
 
     return [holder.name for holder in holders(paths.state() / "running", "tunnel")]
+
+
+def _keep_up(profiles: Sequence["Profile"], *, retries: int | None, accepted: Sequence[str], json: bool) -> None:
+    from portward.cli.keeping import end, follow, prepare
+    from portward.cli.live import display
+    from portward.tunnels.client.keeping import Keeping, Wanted
+
+    doors = prepare(profiles, accepted)
+    shown = display(json=json)
+    wanted = [Wanted(profile, doors[profile.name]) for profile in profiles]
+    end(follow(Keeping("tunnel", wanted, tell=shown.tell, retries=retries), shown))
 
 
 def _send_to_background(

@@ -1,8 +1,8 @@
 """Never two at once for one name: a lock that the kernel takes back however the process ends.
 
-with hold(running("tunnel", "database"), Holder(os.getpid(), socket), "the tunnel database"):
+with hold(running("tunnel", "database"), Holder("database", "database", os.getpid(), socket)):
     ...
-holder(running("tunnel", "database"))        # Holder(pid=4711, socket=Path(…)), or None when nobody holds it
+holder(running("tunnel", "database"))        # Holder("database", …, pid=4711), or None when nobody holds it
 """
 
 import fcntl
@@ -21,16 +21,17 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock, under which name, and the socket at which it can be asked."""
+    """Who holds a lock: its title, the name of the tunnel behind it, and the socket at which that can be asked."""
 
+    title: str
     name: str
     pid: int
     socket: Path
 
 
 @contextmanager
-def hold(lock: Path, holder: Holder, what: str) -> Iterator[None]:
-    """Raises `Conflict`, with the number of the process that holds it; `what` begins that sentence."""
+def hold(lock: Path, holder: Holder) -> Iterator[None]:
+    """Raises `Conflict`, with the number of the process that holds it."""
     private_directory(lock.parent)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -39,11 +40,11 @@ def hold(lock: Path, holder: Holder, what: str) -> Iterator[None]:
         except BlockingIOError:
             other = _read(handle)
             raise Conflict(
-                f"{what} is up already" + (f", kept by process {other.pid}" if other else ""),
+                f"{holder.title} is up already" + (f", kept by process {other.pid}" if other else ""),
                 way_out="stop that one first, or leave it",
             ) from None
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps([holder.name, holder.pid, str(holder.socket)]).encode(), 0)
+        os.pwrite(handle, json.dumps([holder.title, holder.name, holder.pid, str(holder.socket)]).encode(), 0)
         yield
     finally:
         os.close(handle)
@@ -72,7 +73,7 @@ def holders(directory: Path, kind: str) -> list[Holder]:
 def _read(handle: int) -> Holder | None:
     """None while the holder has not yet written who it is."""
     try:
-        name, pid, socket = json.loads(os.pread(handle, _LONGEST, 0))
+        title, name, pid, socket = json.loads(os.pread(handle, _LONGEST, 0))
     except ValueError:
         return None
-    return Holder(name, pid, Path(socket))
+    return Holder(title, name, pid, Path(socket))

@@ -20,7 +20,7 @@ async def introduce(profile: Profile, door: Door, decide: Decide) -> None:
     A server that can't be reached now introduces itself another time.
     """
     for _ in hops(profile):
-        if all(_is_known(hop, door.hosts) for hop in hops(profile)):
+        if all(is_known(hop, door.hosts) for hop in hops(profile)):
             return
         try:
             async with door.open(profile):
@@ -38,5 +38,6 @@ def hops(profile: Profile) -> tuple[Jump, ...]:
     return (*profile.jumps, Jump(profile.host, profile.port, profile.user))
 
 
-def _is_known(hop: Jump, hosts: KnownHosts) -> bool:
+def is_known(hop: Jump, hosts: KnownHosts) -> bool:
+    """Whether there is anything to compare its host key with."""
     return hosts.of(hop.host, hop.port) != Known()

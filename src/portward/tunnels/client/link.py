@@ -161,6 +161,10 @@ class _Visitor(asyncssh.SSHClient):
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.say(msg)
 
+    def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None:
+        if always_display:
+            self.say(msg)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = exc
 

@@ -57,7 +57,8 @@ class Network:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        # Not told of the error: the group would wrap what is no fault of its tasks.
+        await self._stack.aclose()
 
     @contextmanager
     def calling(self, hear: Callable[[], None]) -> Iterator[None]:

@@ -14,7 +14,8 @@ State = Literal["connecting", "up", "partial", "waiting", "failed", "stopped"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """`since` is when the present connection was made. Bytes are of all connections of this run; `round_trip` in
-    seconds; `forwards` are those that work, as people write them; `problem` is why not all is well."""
+    seconds; `forwards` are those that work, as people write them; `addresses` are where a gateway publishes
+    them; `problem` is why not all is well."""
 
     name: str
     state: State
@@ -25,6 +26,7 @@ class Status:
     bytes_received: int = 0
     round_trip: float | None = None
     forwards: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,6 +41,7 @@ class Status:
             "bytes_received": self.bytes_received,
             "round_trip": self.round_trip,
             "forwards": list(self.forwards),
+            "addresses": list(self.addresses),
             "problem": self.problem,
         }
 
@@ -46,4 +49,5 @@ class Status:
     def from_dict(cls, said: dict[str, Any]) -> "Status":
         """What `as_dict` made."""
         since = datetime.fromisoformat(said["since"]) if said["since"] else None
-        return cls(**{**said, "since": since, "forwards": tuple(said["forwards"])})
+        lists = {name: tuple(said[name]) for name in ("forwards", "addresses")}
+        return cls(**{**said, **lists, "since": since})

@@ -8,7 +8,7 @@ It never gives up, unless told how often to try: only what no further try can me
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Never
@@ -16,6 +16,7 @@ from typing import Never
 import asyncssh
 
 from portward.errors import NotAdmitted, PortwardError, Unreachable
+from portward.tunnels.client.announcement import Hear, address, listen
 from portward.tunnels.client.backoff import delay
 from portward.tunnels.client.link import Door, Link
 from portward.tunnels.client.local import LocalForwards
@@ -33,6 +34,7 @@ _PROBE, _ROUND_TRIPS = 1.5, 4
 """After a change of the network an answer may take this many seconds, or this many usual round trips."""
 _YOUNG = 1.0
 """A try that is older than this when the network changes is begun anew."""
+_REASONED = 30.0
 _REFUSALS = 5
 """A server that has let us in before may refuse so many times in a row, such as while it restarts."""
 
@@ -45,7 +47,8 @@ def utc() -> datetime:
 
 
 class Tunnel:
-    """`tell` hears of each change of state. `retries` limits the tries in a row that fail; None is for ever."""
+    """`tell` hears of each change of state, `hear` gets each line that a gateway announces. `retries` limits the tries
+    in a row that fail; None is for ever."""
 
     def __init__(
         self,
@@ -54,11 +57,14 @@ class Tunnel:
         network: Network,
         *,
         tell: Tell = lambda status: None,
+        hear: Hear | None = None,
         retries: int | None = None,
         now: Clock = utc,
     ) -> None:
         self.profile = profile
         self._door, self._network, self._tell, self._retries, self._now = door, network, tell, retries, now
+        self._hear = hear
+        self._heard: list[str] = []
         self._meter = Meter()
         self._state: State = "connecting"
         self._problem = ""
@@ -67,6 +73,7 @@ class Tunnel:
         self._failures = 0
         self._round_trip: float | None = None
         self._published: list[Forward] = []
+        self._missing: list[Forward] = []
         self._link: Link | None = None
         self._linked = asyncio.Event()
 
@@ -82,6 +89,7 @@ class Tunnel:
             bytes_received=self._meter.received,
             round_trip=self._round_trip,
             forwards=self._working(),
+            addresses=tuple(found for line in self._heard if (found := address(line))),
             problem=self._problem,
         )
 
@@ -94,8 +102,9 @@ class Tunnel:
                     await self._keep_up()
         except BaseExceptionGroup as group:
             # The body of a TaskGroup that fails comes out wrapped, even when it is alone.
-            self._enter("failed", str(group.exceptions[0]))
-            raise group.exceptions[0] from None
+            error = group.exceptions[0]
+            self._enter("failed", error.message if isinstance(error, PortwardError) else repr(error))
+            raise error from None
         except asyncio.CancelledError:
             self._enter("stopped")
             raise
@@ -131,6 +140,7 @@ class Tunnel:
                 self._linked.clear()
                 self._link, self._since, self._round_trip = None, None, None
                 self._published.clear()
+                self._heard.clear()
                 if asyncio.get_running_loop().time() - begun > _LASTING:
                     self._failures = 0
 
@@ -154,23 +164,51 @@ class Tunnel:
         """Until the connection ends, or is given up. Returns why."""
         async with RemoteForwards(link.connection, self._meter) as remote, asyncio.TaskGroup() as tasks:
             ends = {tasks.create_task(link.wait_for_end()), tasks.create_task(self._wait_for_doubt(link))}
-            others = {tasks.create_task(self._publish(remote)), tasks.create_task(self._measure(link))}
+            others = {tasks.create_task(self._publish(link, remote)), tasks.create_task(self._measure(link))}
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in ends | others:
                 task.cancel()
             return done.pop().result()
 
-    async def _publish(self, remote: RemoteForwards) -> None:
-        """Open the remote forwards. A refusal is not final: a dead connection of ours may still hold the port."""
-        missing, failures = list(self.profile.remote), 0
-        while missing:
-            missing = [forward for forward in missing if not await self._is_opened(remote, forward)]
-            if missing:
-                places = ", ".join(spell_endpoint(forward.listen) for forward in missing)
-                self._enter("partial", f"the server does not open {places}; perhaps it is taken, or not allowed")
-                await asyncio.sleep(delay(failures, random.random()))  # noqa: S311 - spreads load, guards nothing
-                failures += 1
+    async def _publish(self, link: Link, remote: RemoteForwards) -> None:
+        """Open the remote forwards. A refusal is not final: a dead connection of ours may still hold the port.
+
+        A gateway is listened to as soon as it is asked, since it says why it refuses.
+        """
+        failures = 0
+        self._missing = await self._open(link, remote, self.profile.remote)
+        while self._missing:
+            self._enter("partial", self._why_missing())
+            # Who says why has looked: that will hardly be another answer in a moment.
+            await asyncio.sleep(_REASONED if self._reasons() else delay(failures, random.random()))  # noqa: S311
+            failures += 1
+            self._missing = await self._open(None, remote, self._missing)
         self._enter("up")
+
+    def _why_missing(self) -> str:
+        places = ", ".join(spell_endpoint(forward.listen) for forward in self._missing)
+        return self._reasons() or f"the server does not open {places}; perhaps it is taken, or not allowed"
+
+    def _reasons(self) -> str:
+        return "; ".join(line for line in self._heard if not address(line))
+
+    async def _open(self, link: Link | None, remote: RemoteForwards, forwards: Sequence[Forward]) -> list[Forward]:
+        """Ask for all of them at once. Returns those that are refused."""
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(self._is_opened(remote, forward)) for forward in forwards]
+            if link and self._hear:
+                # The requests are on their way before the session is: a gateway without either has nothing to say.
+                await asyncio.sleep(0)
+                await listen(link.connection, self._note)
+        answers = [asking.result() for asking in asked]
+        return [forward for forward, is_opened in zip(forwards, answers, strict=True) if not is_opened]
+
+    def _note(self, line: str) -> None:
+        """Each line once for each connection."""
+        if self._hear and line not in self._heard:
+            self._heard.append(line)
+            self._hear(line)
+            self._enter(self._state, self._why_missing() if self._state == "partial" else self._problem)
 
     async def _is_opened(self, remote: RemoteForwards, forward: Forward) -> bool:
         try:
