@@ -28,6 +28,7 @@ def services(upstream: Upstream, *, nobody: int) -> dict[str, object]:
         "open": {"upstream": url, "access": "public"},
         "staff": {"upstream": url, "access": "group:staff"},
         "vault": {"upstream": url, "second-factor": True},
+        "stepped": {"upstream": url, "routes": [{"path": "/deep/", "second-factor": True}]},
         "mixed": {"upstream": url, "routes": [{"path": "/public/", "access": "public"}]},
         "mostly": {"upstream": url, "access": "public", "routes": [{"path": "/admin/", "access": "members"}]},
         "apps": {

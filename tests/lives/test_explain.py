@@ -1,18 +1,16 @@
 """Whoever is refused gets a request id, and `portward explain ID` names the gate, the rule and the way out."""
 
 import json
-import re
 from collections.abc import Callable
 
 import pytest
+from tests.lives.explaining import explained, request_id_in, require_explanation
 from tests.lives.gateway import Gateway
 from tests.lives.raw import ask, request
-from tests.lives.visitor import Visitor
-from tests.lives.waiting import wait_for
+from tests.lives.visitor import COOKIE, Visitor
 
 from portward.edge.refusals import RULES
 
-_ID = re.compile(r"\b(?=[0-9a-f-]{18,}\b)[0-9a-f]+(?:-[0-9a-f]+)+\b")
 HTML = "Accept: text/html"
 AJAX = "X-Requested-With: XMLHttpRequest"
 Refuse = Callable[[Gateway, Visitor, str], str]
@@ -39,12 +37,30 @@ def visited(host: str, path: str = "/") -> Refuse:
     return go
 
 
+def opened_by_another_site(gateway: Gateway, ann: Visitor, accept: str) -> str:
+    """What a page of another site hears that opens a WebSocket in Ann's browser."""
+    ann.arrive("wiki")
+    sent = request(
+        "wiki.gate.test",
+        "/",
+        accept,
+        f"Cookie: {COOKIE}={ann.cookie('wiki')}",
+        "Origin: https://evil.example",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    return ask(gateway, "wiki", sent.replace(b"Connection: close", b"Connection: Upgrade, close")).received.decode()
+
+
 REFUSALS: dict[str, Refuse] = {
     "misdirected": asked("wiki", sni="open"),
     "malformed": asked("open", "/a/../b"),
     "method": asked("open", method="TRACE"),
     "path": asked("narrow", "/elsewhere"),
     "no_session": asked("wiki"),
+    "foreign_origin": opened_by_another_site,
+    "second_factor": visited("stepped", "/deep/"),
     "upstream_down": visited("down"),
     "upstream_failed": asked("open", "/drop"),
     "upstream_slow": asked("hasty", "/hang"),
@@ -54,12 +70,7 @@ REFUSALS: dict[str, Refuse] = {
 @pytest.mark.parametrize("accept", [HTML, "Accept: application/json"])
 @pytest.mark.parametrize("rule", REFUSALS)
 def test_a_refusal_can_be_explained(gateway: Gateway, ann: Visitor, rule: str, accept: str) -> None:
-    found = _ID.search(REFUSALS[rule](gateway, ann, accept))
-    assert found, "no request id in the answer"
-    event = explained(gateway, found[0])
-    assert event["rule"] == rule
-    assert event["gate"] == RULES[rule].gate
-    assert event["explanation"]["way_out"] == RULES[rule].way_out
+    require_explanation(gateway, REFUSALS[rule](gateway, ann, accept), rule)
 
 
 def test_a_wrong_group_is_told_so_and_may_switch_accounts(gateway: Gateway, ann: Visitor) -> None:
@@ -70,22 +81,20 @@ def test_a_wrong_group_is_told_so_and_may_switch_accounts(gateway: Gateway, ann:
     page = ann.arrive("staff")
     assert page.status_code == 403
     assert "Switch account" in page.text
-    found = _ID.search(page.text)
-    assert found
-    assert explained(gateway, found[0])["request_id"] == found[0]
+    found = request_id_in(page.text)
+    assert explained(gateway, found)["request_id"] == found
 
 
 def test_the_command_line_explains(gateway: Gateway) -> None:
     answer = ask(gateway, "wiki", request("wiki.gate.test", "/explain-me"))
-    found = _ID.search(answer.received.decode())
-    assert found
-    explained(gateway, found[0])
-    text = gateway.cli("explain", found[0])
+    found = request_id_in(answer.received.decode())
+    explained(gateway, found)
+    text = gateway.cli("explain", found)
     assert "identity" in text
     assert "no_session" in text or RULES["no_session"].title in text
-    (event,) = json.loads(gateway.cli("explain", found[0], "--json"))
+    (event,) = json.loads(gateway.cli("explain", found, "--json"))
     assert event["fields"]["path"] == "/explain-me"
-    gateway.cli("explain", f"{found[0]}0", expect=4)
+    gateway.cli("explain", f"{found}0", expect=4)
 
 
 def test_a_refused_visitor_learns_nothing_about_the_inside(gateway: Gateway, ann: Visitor) -> None:
@@ -94,13 +103,6 @@ def test_a_refused_visitor_learns_nothing_about_the_inside(gateway: Gateway, ann
         assert "127.0.0.1:" not in text
         assert str(gateway.state) not in text
         assert "haproxy" not in text.lower()
-
-
-def explained(gateway: Gateway, request_id: str) -> dict[str, object]:
-    gateway.wait_for_events(request_id=request_id)
-    with gateway.admin() as admin:
-        (event,) = wait_for(lambda: admin.get(f"/explain/{request_id}")["events"], "an explanation")
-    return dict(event)
 
 
 def test_every_refusal_that_left_an_event_can_be_looked_up(gateway: Gateway, ann: Visitor) -> None:

@@ -1,17 +1,21 @@
 """Gate 6: who is there, an upstream hears from us alone, however a client spells the names of the headers."""
 
 import json
+import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from tests.lives.conftest import MakeGateway
-from tests.lives.gateway import Gateway
+from tests.lives.gateway import Gateway, free_ports
 from tests.lives.raw import ask, request
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import COOKIE, Visitor
+from tests.lives.waiting import wait_for
 
 SAID_BY_US = ("user", "groups", "name", "email")
 SPELLINGS = [
@@ -103,6 +107,12 @@ def test_a_member_on_a_public_service_is_known_there(gateway: Gateway, ann: Visi
     assert upstream.seen("/who")[-1].one("Remote-User") == "ann"
 
 
+ECHO_IN_PHP = """<?php
+header('Content-Type: application/json');
+echo json_encode(array_filter($_SERVER, fn($key) => str_starts_with($key, 'HTTP_'), ARRAY_FILTER_USE_KEY));
+"""
+
+
 class Quiet(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -124,18 +134,35 @@ def wsgi() -> Iterator[str]:
         thread.join()
 
 
-def test_a_wsgi_app_sees_our_value_alone(make_gateway: MakeGateway, wsgi: str) -> None:
-    """WSGI, PHP and CGI read `Remote_User` and `Remote-User` as one variable (CVE-2025-64484)."""
-    gateway = make_gateway({"app": {"upstream": wsgi}})
+@pytest.fixture
+def php(tmp_path: Path) -> Iterator[str]:
+    """The same by PHP's own server."""
+    (tmp_path / "echo.php").write_text(ECHO_IN_PHP)
+    (port,) = free_ports(1)
+    words = ["php", "-S", f"127.0.0.1:{port}", str(tmp_path / "echo.php")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        wait_for(lambda: is_open(port), "PHP's server")
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_wsgi_and_php_see_our_value_alone(make_gateway: MakeGateway, wsgi: str, php: str) -> None:
+    """Both read `Remote_User` and `Remote-User` as one variable, as CGI does (CVE-2025-64484)."""
+    gateway = make_gateway({"wsgi": {"upstream": wsgi}, "php": {"upstream": php}})
     gateway.enrol_owner().close()
     with gateway.log_in("owner") as owner:
-        owner.arrive("app")
-        cookie = f"Cookie: {COOKIE}={owner.cookie('app')}"
-    for spelling in SPELLINGS:
-        answer = ask(gateway, "app", request("app.gate.test", "/", f"{spelling}: {FORGED}", cookie))
-        if answer.status == 400:
-            continue
-        environ = json.loads(answer.body)
-        assert environ["HTTP_REMOTE_USER"] == "owner"
-        assert FORGED not in environ.values(), (spelling, environ)
-        assert [key for key in environ if folded(key).endswith("REMOTE_USER")] == ["HTTP_REMOTE_USER"]
+        cookies = {app: owner.arrive(app) and f"Cookie: {COOKIE}={owner.cookie(app)}" for app in ("wsgi", "php")}
+    for app, cookie in cookies.items():
+        for spelling in SPELLINGS:
+            answer = ask(gateway, app, request(f"{app}.gate.test", "/", f"{spelling}: {FORGED}", cookie))
+            if answer.status == 400:
+                continue
+            environ = json.loads(answer.body)
+            assert environ["HTTP_REMOTE_USER"] == "owner", (app, spelling)
+            assert FORGED not in environ.values(), (app, spelling, environ)
+            assert [key for key in environ if folded(key).endswith("REMOTE_USER")] == ["HTTP_REMOTE_USER"]

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from tests.lives.conftest import MakeGateway
+from tests.lives.explaining import require_explanation
 from tests.lives.gateway import Gateway
 from tests.lives.raw import ask, request
 from tests.lives.upstream import Upstream
@@ -75,6 +76,7 @@ def test_a_hanging_keeper_opens_nothing_and_shuts_nobody_out(occupied: Gateway, 
             os.kill(keeper, signal.SIGCONT)
         wait_for(lambda: stranger.visit("auth", "/login").status_code == 200, "the keeper to go on")
         assert gateway.pids.keeper == keeper
+        require_explanation(gateway, page.text, "portal_down")
 
 
 def test_a_session_that_ended_while_the_keeper_was_away_stays_ended(occupied: Gateway, upstream: Upstream) -> None:
