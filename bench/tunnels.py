@@ -34,6 +34,7 @@ from portward.tunnels.rules import KeyRule, Policy, Rules, ServiceRule, spell
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 IDLE = 1000
+_IDLE_KEYS = 20
 STREAM_BYTES = 100_000_000
 _PATIENCE = 60.0
 
@@ -144,7 +145,15 @@ def _stream(port: int, number: int) -> float:
 
 
 def _key(place: Path) -> None:
-    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "id")), check=True)
+    """One key for the tunnel under load, and enough for the idle ones: a key has a hundred names at most."""
+    for name in ("id", *(f"idle-{number}" for number in range(_IDLE_KEYS))):
+        subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)), check=True)
+
+
+def _rule(place: Path, name: str) -> KeyRule:
+    key = asyncssh.read_public_key(place / f"{name}.pub")
+    public = key.export_public_key().decode().strip()
+    return KeyRule(name=name, account="bench", fingerprint=key.get_fingerprint(), public=public, publish=("*",))
 
 
 @contextmanager
@@ -152,12 +161,10 @@ def _portward(stage: Stage) -> Iterator[Server]:
     place, port = stage.place("portward"), free_port()
     state = State(place / "state")
     state.prepare()
-    key = asyncssh.read_public_key(stage.directory / "id.pub")
-    public = key.export_public_key().decode().strip()
-    rule = KeyRule(name="bench", account="bench", fingerprint=key.get_fingerprint(), public=public, publish=("*",))
+    keys = tuple(_rule(stage.directory, name) for name in ("id", *(f"idle-{n}" for n in range(_IDLE_KEYS))))
     service = ServiceRule(name="web", host="web.test", url="https://web.test")
     policy = Policy(listen=(("127.0.0.1", port),), naming="any", allow=("127.0.0.0/8",))
-    state.tunnel_rules.write_bytes(spell(Rules(policy=policy, keys=(rule,), services=(service,))))
+    state.tunnel_rules.write_bytes(spell(Rules(policy=policy, keys=keys, services=(service,))))
     command = (sys.executable, "-m", "portward.tunnels.server", str(state.directory))
     with running(command, core=stage.cores.product, log=place / "output") as pid:
         _wait_for(lambda: "ready" in (place / "output").read_text())
@@ -170,7 +177,7 @@ def _sshd(stage: Stage) -> Iterator[Server]:
     place, port = stage.place("sshd"), free_port()
     subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "host")), check=True)
     authorized = place / "authorized"
-    authorized.write_text((stage.directory / "id.pub").read_text())
+    authorized.write_text("".join(public.read_text() for public in stage.directory.glob("id*.pub")))
     config = place / "sshd_config"
     config.write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {place}/host\nPidFile none\nAuthorizedKeysFile {authorized}\n"
@@ -254,9 +261,15 @@ class AsyncTunnels:
 
     async def open(self, number: int) -> None:
         connection = await asyncssh.connect(
-            "127.0.0.1", self._server.port, username=self._server.user, client_keys=[str(self._place / "id")],
-            known_hosts=None, config=None, agent_path=None, encryption_algs=["aes128-gcm@openssh.com"],
-        )  # fmt: skip
+            "127.0.0.1",
+            self._server.port,
+            username=self._server.user,
+            client_keys=[str(self._place / f"idle-{number % _IDLE_KEYS}")],
+            known_hosts=None,
+            config=None,
+            agent_path=None,
+            encryption_algs=["aes128-gcm@openssh.com"],
+        )
         self._connections.append(connection)
         if self._server.title == "Portward":
             await connection.forward_remote_port(f"idle-{number}", 80, "127.0.0.1", 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from portward.errors import Environment
 from portward.host.files import replace
 
+NAMES_OF_A_KEY = 100
 _KEPT = timedelta(days=30)
 _WRITTEN_EVERY = timedelta(days=1)
 
@@ -38,6 +39,11 @@ class Claims:
         """The fingerprint of the key whose name this is."""
         fingerprint, used = self._claims.get(name, ("", now - _KEPT))
         return fingerprint if used + _KEPT > now else None
+
+    def room(self, name: str, fingerprint: str) -> bool:
+        """Whether the key may have this name besides those that it has."""
+        own = sum(owner == fingerprint for owner, _ in self._claims.values())
+        return own < NAMES_OF_A_KEY or self._claims.get(name, ("",))[0] == fingerprint
 
     def names(self, now: datetime) -> list[str]:
         """Every name that is some key's."""

@@ -20,7 +20,7 @@ from portward.host.files import create, private_directory
 from portward.host.listeners import discard
 from portward.host.paths import State
 from portward.tunnels.rules import Rules, ServiceRule
-from portward.tunnels.server.claims import Claims
+from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims
 from portward.tunnels.server.naming import made_up
 from portward.tunnels.server.publishing import Loop, Publish, Refused, Wish, decide, on_the_spot
 from portward.tunnels.server.reports import Reports
@@ -142,6 +142,8 @@ class Exchange:
         now = datetime.now(UTC)
         if verdict.made and (owner := self._claims.owner(name, now)) not in (None, key.fingerprint):
             return f"{name} belongs to {self._called(owner)}; choose another name, or use that key"
+        if verdict.made and not self._claims.room(name, key.fingerprint):
+            return f"the key {key.name} has {NAMES_OF_A_KEY} names already; each is free a month after its last use"
         service = self.services.get(name)
         for tunnel in tuple(service.tunnels) if service else ():
             holder = tunnel.guest.known

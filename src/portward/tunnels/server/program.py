@@ -5,6 +5,7 @@ await run(State(Path("/var/lib/portward")))       # until SIGTERM
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 async def run(state: State) -> None:
     """Serve until SIGTERM or SIGINT. Raises `Environment` and `Invalid` for what prevents the start."""
+    _permit_many_sockets()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -92,6 +94,12 @@ async def _wait_for_rules(state: State, ended: asyncio.Event) -> Rules | None:
             return None
         await asyncio.sleep(_LOOK_SECONDS)
     return read(state.tunnel_rules.read_bytes())
+
+
+def _permit_many_sockets() -> None:
+    """Each tunnel, each visitor and each service takes one; the usual soft limit of 1024 is for select(2)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stamp(state: State) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portward.errors import Environment
-from portward.tunnels.server.claims import Claims
+from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims
 from portward.tunnels.server.door import Door, source_of
 from portward.tunnels.server.hostkeys import host_key
 from portward.tunnels.server.naming import label, made_up
@@ -42,6 +42,16 @@ def test_a_name_is_free_when_its_key_is_gone(tmp_path: Path) -> None:
     claims.claim("ben-x", "SHA256:b", _NOW)
     claims.keep({"SHA256:b"})
     assert Claims(tmp_path / "names.json").names(_NOW) == ["ben-x"]
+
+
+def test_a_key_has_a_hundred_names_and_keeps_those(tmp_path: Path) -> None:
+    claims = Claims(tmp_path / "names.json")
+    for number in range(NAMES_OF_A_KEY):
+        assert claims.room(f"n{number}", "SHA256:a")
+        claims.claim(f"n{number}", "SHA256:a", _NOW)
+    assert not claims.room("one-more", "SHA256:a")
+    assert claims.room("n0", "SHA256:a")
+    assert claims.room("one-more", "SHA256:b")
 
 
 def test_claims_that_cant_be_read_are_not_forgotten_in_silence(tmp_path: Path) -> None:
