@@ -19,8 +19,16 @@ _KEPT = timedelta(days=30)
 _WRITTEN_EVERY = timedelta(days=1)
 
 
+def certified(account: str) -> str:
+    """The owner of names that were made with certificates."""
+    return f"certificates of {account}"
+
+
 class Claims:
-    """Kept in one small file. Raises `Environment` when that can't be read."""
+    """Kept in one small file. An owner is a key's fingerprint, or `certified`.
+
+    Raises `Environment` when the file can't be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,29 +44,29 @@ class Claims:
             ) from error
 
     def owner(self, name: str, now: datetime) -> str | None:
-        """The fingerprint of the key whose name this is."""
+        """Whose name this is."""
         fingerprint, used = self._claims.get(name, ("", now - _KEPT))
         return fingerprint if used + _KEPT > now else None
 
-    def room(self, name: str, fingerprint: str) -> bool:
-        """Whether the key may have this name besides those that it has."""
-        own = sum(owner == fingerprint for owner, _ in self._claims.values())
-        return own < NAMES_OF_A_KEY or self._claims.get(name, ("",))[0] == fingerprint
+    def room(self, name: str, owner: str) -> bool:
+        """Whether an owner may have this name besides those that it has."""
+        own = sum(claimed == owner for claimed, _ in self._claims.values())
+        return own < NAMES_OF_A_KEY or self._claims.get(name, ("",))[0] == owner
 
     def names(self, now: datetime) -> list[str]:
         """Every name that is some key's."""
         return [name for name in self._claims if self.owner(name, now) is not None]
 
-    def claim(self, name: str, fingerprint: str, now: datetime) -> None:
-        """From now on the name is this key's. Raises `OSError` when it can't be written down."""
+    def claim(self, name: str, owner: str, now: datetime) -> None:
+        """From now on the name is this owner's. Raises `OSError` when it can't be written down."""
         was, used = self._claims.get(name, ("", now - _WRITTEN_EVERY))
-        self._claims[name] = (fingerprint, now)
-        if was != fingerprint or used + _WRITTEN_EVERY <= now:
+        self._claims[name] = (owner, now)
+        if was != owner or used + _WRITTEN_EVERY <= now:
             self._write()
 
-    def keep(self, fingerprints: Collection[str]) -> None:
-        """Free the names of every other key."""
-        kept = {name: claim for name, claim in self._claims.items() if claim[0] in fingerprints}
+    def keep(self, owners: Collection[str]) -> None:
+        """Free the names of everybody else."""
+        kept = {name: claim for name, claim in self._claims.items() if claim[0] in owners}
         if kept != self._claims:
             self._claims = kept
             self._write()

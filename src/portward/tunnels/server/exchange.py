@@ -20,7 +20,7 @@ from portward.host.files import create, private_directory
 from portward.host.listeners import discard
 from portward.host.paths import State
 from portward.tunnels.rules import Rules, ServiceRule
-from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims
+from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims, certified
 from portward.tunnels.server.naming import made_up
 from portward.tunnels.server.publishing import Loop, Publish, Refused, Wish, decide, on_the_spot
 from portward.tunnels.server.reports import Reports
@@ -72,8 +72,9 @@ class Exchange:
         Names made on the spot have their sockets as long as they are some key's.
         """
         self.rules = rules
-        held = {tunnel.guest.known.fingerprint for tunnel in self.tunnels()}
-        self._claims.keep({key.fingerprint for key in rules.keys} | held)
+        held = {tunnel.guest.owner for tunnel in self.tunnels()}
+        known = {key.fingerprint for key in rules.keys} | {certified(account) for account in rules.accounts}
+        self._claims.keep(known | held)
         wanted = {rule.name: (rule, False) for rule in rules.services}
         for name in self._claims.names(datetime.now(UTC)):
             if name not in rules.taken:
@@ -134,20 +135,20 @@ class Exchange:
             return Refused(obstacle)
 
     def _made_up(self, guest: "Guest", number: int) -> str:
-        return made_up(self._secret, guest.known.fingerprint, number)
+        return made_up(self._secret, guest.owner, number)
 
     async def _obstacle(self, guest: "Guest", verdict: Publish) -> str:
         """Who is in the way, as a sentence; "" when nobody is. Dead predecessors of the same key are dropped."""
         name, key = verdict.service.name, guest.known
         now = datetime.now(UTC)
-        if verdict.made and (owner := self._claims.owner(name, now)) not in (None, key.fingerprint):
+        if verdict.made and (owner := self._claims.owner(name, now)) not in (None, guest.owner):
             return f"{name} belongs to {self._called(owner)}; choose another name, or use that key"
-        if verdict.made and not self._claims.room(name, key.fingerprint):
+        if verdict.made and not self._claims.room(name, guest.owner):
             return f"the key {key.name} has {NAMES_OF_A_KEY} names already; each is free a month after its last use"
         service = self.services.get(name)
         for tunnel in tuple(service.tunnels) if service else ():
             holder = tunnel.guest.known
-            if holder.fingerprint != key.fingerprint:
+            if tunnel.guest.owner != guest.owner:
                 return (
                     f"{name} is held by the key {holder.name} of {holder.account}, connected from "
                     f"{tunnel.guest.address} since {tunnel.since:%H:%M} UTC; end that tunnel, or choose another name"
@@ -162,15 +163,15 @@ class Exchange:
                 )
         return "" if guest.present else "the connection is over"
 
-    def _called(self, fingerprint: str | None) -> str:
-        key = next((key for key in self.rules.keys if key.fingerprint == fingerprint), None)
-        return f"the key {key.name} of {key.account}" if key else "another key"
+    def _called(self, owner: str | None) -> str:
+        key = next((key for key in self.rules.keys if key.fingerprint == owner), None)
+        return f"the key {key.name} of {key.account}" if key else f"the {owner}"
 
     async def _establish(self, guest: "Guest", wish: Wish, verdict: Publish) -> Tunnel | Refused:
         rule, key = verdict.service, guest.known
         try:
             if verdict.made:
-                self._claims.claim(rule.name, key.fingerprint, datetime.now(UTC))
+                self._claims.claim(rule.name, guest.owner, datetime.now(UTC))
             service = self.services.get(rule.name) or await self._open(rule, made=True)
         except OSError as error:
             log.error("%s can't be published: %s", rule.name, error)

@@ -17,6 +17,7 @@ from asyncssh.public_key import SSHOpenSSHCertificate
 from portward.facts import KeyRefused, TunnelRefused
 from portward.tunnels.rules import KeyRule
 from portward.tunnels.server.admission import Denied, judge, judge_certificate
+from portward.tunnels.server.claims import certified
 from portward.tunnels.server.connection import Connection
 from portward.tunnels.server.jump import jump
 from portward.tunnels.server.loop import loop_back
@@ -61,6 +62,7 @@ class Guest(asyncssh.SSHServer):
         self._terminals: list[Terminal] = []
         self._sayings: list[str] = []
         self._session = asyncio.Event()
+        self._settled = asyncio.Event()
         self._unnamed = 0
 
     @property
@@ -68,6 +70,11 @@ class Guest(asyncssh.SSHServer):
         """The key's rule. Only after the login."""
         assert self.key is not None  # noqa: S101 - asyncssh lets nothing through before
         return self.key
+
+    @property
+    def owner(self) -> str:
+        """Whose a name is that this guest makes: its key's or, since certificates come and go, its account's."""
+        return self.known.fingerprint if self.known.public else certified(self.known.account)
 
     # ---- coming and going ------------------------------------------------------------------------------------------
 
@@ -84,6 +91,7 @@ class Guest(asyncssh.SSHServer):
     def leave(self) -> None:
         """Give everything back. May be called again."""
         self.present = False
+        self._settled.set()
         if self.waiting is not None:
             self.house.room.leave(self.waiting)
         for wish in tuple(self.tunnels):
@@ -163,6 +171,7 @@ class Guest(asyncssh.SSHServer):
             self.dismiss("disapproved", "nobody has let this key in; connect again for a new code")
             return
         self.key, self.waiting = key, None
+        self._settled.set()
         self.house.room.leave(entry)
         self.say(f"This key is {key.name} of {key.account} now.")
 
@@ -185,8 +194,7 @@ class Guest(asyncssh.SSHServer):
         """Publish what the client asks for. Returns the port to tell it, None when it is refused."""
         if self.waiting is not None:
             self.waiting.wish(printable(str(wish)))
-            await asyncio.wait((self.waiting.verdict,))
-            await asyncio.sleep(0)
+            await self._settled.wait()
         if not self.present or self.waiting is not None:
             return None
         verdict = await self._judge(wish)

@@ -27,19 +27,28 @@ class Prober:
     def __init__(self, exchange: Exchange, reports: Reports) -> None:
         self._exchange, self._reports = exchange, reports
         self._due: dict[str, float] = {}
+        self._looking: set[str] = set()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = time.monotonic()
-            tunnels = {tunnel.id: tunnel for tunnel in self._exchange.tunnels()}
-            self._due = {name: due for name, due in self._due.items() if name in tunnels}
-            due = [tunnel for tunnel in tunnels.values() if self._due.get(tunnel.id, 0.0) <= now][:_AT_ONCE]
-            await asyncio.gather(*(self._look(tunnel) for tunnel in due))
+        async with asyncio.TaskGroup() as looks:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                for tunnel in self._due_now(time.monotonic()):
+                    self._looking.add(tunnel.id)
+                    looks.create_task(self._look(tunnel))
+
+    def _due_now(self, now: float) -> list[Tunnel]:
+        tunnels = {tunnel.id: tunnel for tunnel in self._exchange.tunnels()}
+        self._due = {name: due for name, due in self._due.items() if name in tunnels}
+        waiting = [tunnel for tunnel in tunnels.values() if tunnel.id not in self._looking]
+        due = [tunnel for tunnel in waiting if tunnel.suspect or self._due.get(tunnel.id, 0.0) <= now]
+        return due[:_AT_ONCE]
 
     async def _look(self, tunnel: Tunnel) -> None:
         why = await tunnel.probe()
+        self._looking.discard(tunnel.id)
+        tunnel.suspect = False
         before, tunnel.health = tunnel.health, "failing" if why else "up"
         self._due[tunnel.id] = time.monotonic() + (_pause(tunnel) if why else _HEALTHY_SECONDS)
         if tunnel.health == before or not tunnel.guest.present:

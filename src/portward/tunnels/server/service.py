@@ -77,7 +77,7 @@ class Service:
     def choose(self, tried: frozenset[str] = frozenset()) -> Tunnel | None:
         """The tunnel with the fewest streams; one that fails only where no other is left."""
         candidates = [tunnel for tunnel in self.tunnels if tunnel.id not in tried]
-        return min(candidates, key=lambda tunnel: (tunnel.health == "failing", tunnel.streams), default=None)
+        return min(candidates, key=lambda tunnel: (tunnel.doubtful, tunnel.streams), default=None)
 
     def _receive(self, visitor: Visitor) -> None:
         visit = asyncio.create_task(self._serve(visitor))
@@ -95,7 +95,7 @@ class Service:
             except NotOpened as error:
                 tried |= {tunnel.id}
                 if not error.gone:
-                    tunnel.health = "failing"
+                    tunnel.suspect = True
             else:
                 return
         self._turn_away(visitor, silent if self.tunnels else away)

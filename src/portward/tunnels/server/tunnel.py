@@ -34,7 +34,10 @@ class NotOpened(Exception):
 
 
 class Tunnel:
-    """`port` is what the client calls it by; `streams` are open now; bytes and requests count from the beginning."""
+    """`port` is what the client calls it by; `streams` are open now; bytes and requests count from the beginning.
+
+    `suspect`: a visitor has found it closed, and no probe has looked since.
+    """
 
     def __init__(self, guest: "Guest", wish: Wish, port: int, service: ServiceRule, *, made: bool) -> None:
         self.id = f"t{next(_serial)}"
@@ -43,7 +46,12 @@ class Tunnel:
         self.since = datetime.now(UTC)
         self.health: Health = "unknown"
         self.streams = self.requests = self.bytes_in = self.bytes_out = 0
-        self.used_at = 0.0
+        self.suspect = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether visitors had better take another tunnel."""
+        return self.suspect or self.health == "failing"
 
     async def open(self, end: SocketEnd) -> None:
         """Open a channel to the service and join it to a visitor's socket. Raises `NotOpened`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portward.errors import Environment
-from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims
+from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims, certified
 from portward.tunnels.server.door import Door, source_of
 from portward.tunnels.server.hostkeys import host_key
 from portward.tunnels.server.naming import label, made_up
@@ -40,8 +40,9 @@ def test_a_name_is_free_when_its_key_is_gone(tmp_path: Path) -> None:
     claims = Claims(tmp_path / "names.json")
     claims.claim("ann-x", "SHA256:a", _NOW)
     claims.claim("ben-x", "SHA256:b", _NOW)
-    claims.keep({"SHA256:b"})
-    assert Claims(tmp_path / "names.json").names(_NOW) == ["ben-x"]
+    claims.claim("eve-x", certified("eve"), _NOW)
+    claims.keep({"SHA256:b", certified("eve")})
+    assert Claims(tmp_path / "names.json").names(_NOW) == ["ben-x", "eve-x"]
 
 
 def test_a_key_has_a_hundred_names_and_keeps_those(tmp_path: Path) -> None:
