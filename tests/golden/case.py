@@ -28,9 +28,14 @@ STATE = State(Path("/var/lib/portward"))
 class Case:
     directory: Path
 
-    def planned(self, state: State, engine: Engine) -> Plan:
+    def planned(self, state: State, engine: Engine, *, looking: bool = False) -> Plan:
+        """With `looking`, an authority asks at this moment whether port 443 is ours (tls-alpn-01)."""
         file = self.directory / "portward.toml"
-        return plan(parse(file.read_text(), file, {}), state, engine, addresses=NAMES, trust=TRUST)
+        settings = parse(file.read_text(), file, {})
+        if looking:
+            tls = settings.tls.model_copy(update={"mode": "acme", "challenge": "tls-alpn-01"})
+            settings = settings.model_copy(update={"tls": tls})
+        return plan(settings, state, engine, addresses=NAMES, trust=TRUST, alpn=looking)
 
     def produced(self) -> dict[str, str]:
         wanted = self.planned(STATE, ENGINE)

@@ -31,14 +31,15 @@ def test_the_same_settings_lead_to_the_same_configuration(case: Case) -> None:
 
 
 @cases
-def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("looking", [False, True], ids=["", "looking"])
+def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path, *, looking: bool) -> None:
     state = State(tmp_path)
     state.prepare()
     engine = find_engine()
     revoked_file(state).write_bytes(LIST)
     for name in ("devices", "device_streams"):
         MapFile(map_file(state, name)).begin()
-    wanted = case.planned(state, engine)
+    wanted = case.planned(state, engine, looking=looking)
     authority = Authority.open(state.authority, NOW)
     certificates = Certificates(state.certificates, authority, NullPresenter(), _forget, lambda: NOW)
     nobody_runs = Runtime(state.edge_socket, state.master_socket)
@@ -49,6 +50,16 @@ def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path) -> None:
 
     assert asyncio.run(publish()) == "start"
     assert state.haproxy_cfg.read_text() == wanted.configuration()
+
+
+@cases
+def test_each_connection_is_asked_what_it_speaks_only_while_an_authority_looks(case: Case) -> None:
+    assert "req.ssl_alpn" not in case.expected()["haproxy.cfg"]
+    looking = case.planned(State(Path("/var/lib/portward")), ENGINE, looking=True).configuration()
+    front, _, rest = looking.partition("\nfrontend look\n")[2].partition("\nfrontend https\n")
+    assert "use_backend authority if { req.ssl_alpn acme-tls/1 }" in front
+    assert " ssl " not in front
+    assert rest.count("accept-proxy ssl") == 1
 
 
 async def _forget(fact: Fact) -> None:

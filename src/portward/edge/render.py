@@ -93,7 +93,12 @@ def render(
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
     text = template.render(
         _context(settings, state, engine)
-        | {"deny_lists": list(lists), "tcp_services": _tcp(settings, tcp_servers), "alpn": alpn}
+        | {
+            "deny_lists": list(lists),
+            "tcp_services": _tcp(settings, tcp_servers),
+            "alpn": alpn,
+            "hop": _may_look(settings),
+        }
         | _device_context(settings, trust)
     )
     digest = hashlib.sha256(text.encode())
@@ -101,6 +106,11 @@ def render(
         digest.update(name.encode() + b"\0" + content + b"\0")
     fingerprint = digest.hexdigest()[:16]
     return Skeleton(text.replace(_PLACE, fingerprint), fingerprint, files)
+
+
+def _may_look(settings: Settings) -> bool:
+    """Whether there will be times at which each new connection is asked for `acme-tls/1`."""
+    return settings.tls.mode == "acme" and settings.tls.challenge == "tls-alpn-01"
 
 
 @cache
