@@ -10,7 +10,7 @@ import pytest
 
 from portward.errors import Conflict, Invalid, NotFound, StoreError
 from portward.facts import LoggedIn, LoginFailed, RequestRefused
-from portward.model import Account, Device, HostSession, Key, Role, Session
+from portward.model import Account, Device, HostSession, Key, Role, Session, Standing
 from portward.store import Store
 from portward.store.devices import Issued
 from portward.store.handovers import Handover
@@ -371,5 +371,22 @@ def test_a_request_that_nobody_followed_up_is_forgotten(live: Callable[[Story], 
         assert await store.devices.forget(asked_before=SOON, expired_before=NOW) == 1
         assert not await store.devices.remove("2")
         assert await store.devices.forget(asked_before=SOON, expired_before=SOON + timedelta(seconds=1)) == 1
+
+    live(story)
+
+
+def test_how_it_stands_with_a_name_is_kept_until_it_is_gone(live: Callable[[Story], None]) -> None:
+    failed = Standing("wiki.example.org", "refused", 2, "no", "yes", "https://ca", NOW, SOON, renew_at=SOON, ask_at=NOW)
+
+    async def story(store: Store) -> None:
+        await store.standings.keep(Standing("wiki.example.org", "refused", 1))
+        await store.standings.keep(failed)
+        await store.standings.keep(Standing("*.example.org", "issued"))
+        assert await store.standings.all() == {
+            "wiki.example.org": failed,
+            "*.example.org": Standing("*.example.org", "issued"),
+        }
+        await store.standings.retain(["wiki.example.org"])
+        assert await store.standings.all() == {"wiki.example.org": failed}
 
     live(story)

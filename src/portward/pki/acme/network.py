@@ -155,6 +155,8 @@ class Client:
             return request()
         except messages.Error as error:
             raise trouble_of(error, self._network.last) from error
+        except errors.ConflictError as error:  # certbot reads no further than the status
+            raise Refused(_conflict(self._network.last)) from error
         except (OSError, errors.Error, JoseError) as error:
             status = getattr(self._network.last, "status_code", 0)
             if status == 429:
@@ -176,6 +178,13 @@ def trouble_of(error: messages.Error, answer: Any) -> Trouble:
     if error.code in {"badNonce", "serverInternal"} or answer.status_code >= 500:
         return Interrupted(f"the authority failed: {words}", retry_after=retry_after(answer, 0.0))
     return Refused(words)
+
+
+def _conflict(answer: Any) -> str:
+    try:
+        return said(messages.Error.from_json(answer.json()))
+    except (ValueError, JoseError):
+        return "conflict: no reason given"
 
 
 def said(error: messages.Error) -> str:
