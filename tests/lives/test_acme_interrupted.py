@@ -14,8 +14,8 @@ from tests.lives.waiting import wait_for
 
 SERVICES = {"wiki": {"upstream": "demo", "access": "public"}}
 NAMES = ("wiki", "auth")
-SLOW = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "4"}
-"""An authority that takes up to four seconds to look."""
+SLOW = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "2"}
+"""An authority that takes up to two seconds to look."""
 
 
 def rounds(gateway: Gateway) -> list[psutil.Process]:

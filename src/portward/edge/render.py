@@ -96,7 +96,7 @@ def render(
         | {
             "deny_lists": list(lists),
             "tcp_services": _tcp(settings, tcp_servers),
-            "alpn": alpn,
+            "alpn": alpn and _may_look(settings),
             "hop": _may_look(settings),
         }
         | _device_context(settings, trust)

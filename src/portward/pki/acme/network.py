@@ -121,7 +121,7 @@ class Client:
             if settled(resource := self._json(answer)):
                 return resource
             if time.monotonic() > deadline:
-                raise Interrupted(f"the authority did not decide within {seconds:.0f} s")
+                raise Interrupted("the authority did not decide in time")
             time.sleep(min(retry_after(answer, 0.5), _SLOWEST_POLL))
 
     def revoke(self, certificate: x509.Certificate, reason: int) -> None:

@@ -12,6 +12,7 @@ open one is carried on, a dead one is ordered anew. Terms: RFC 8555 section 7.4.
 
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Order:
     def __init__(self, client: Client, home: Path, url: str, job: Job) -> None:
         self._client, self._home, self._url, self._job = client, home, url, job
         self._authorizations: list[str] = []
+        self._look_by = 0.0
 
     @classmethod
     def open(cls, client: Client, home: Path, wanted: Wanted, job: Job) -> "Order":
@@ -106,11 +108,13 @@ class Order:
     def answer(self, task: Task) -> None:
         """Tell the authority that it may look (RFC 8555 section 7.5.1)."""
         self._client.post(task.url, {})
+        self._look_by = time.monotonic() + _VALIDATION_SECONDS
 
     def wait_for_validation(self) -> None:
-        """Return when every name is seen to be ours."""
+        """Return when every name is seen to be ours; the time counts from the answer, while others are waited for."""
         for url in self._authorizations:
-            seen = self._client.poll(url, lambda one: one["status"] != "pending", _VALIDATION_SECONDS)
+            left = max(0.0, self._look_by - time.monotonic())
+            seen = self._client.poll(url, lambda one: one["status"] != "pending", left)
             if seen["status"] != "valid":
                 raise self._failed(seen)
 

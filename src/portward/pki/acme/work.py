@@ -6,6 +6,7 @@ Work(job, keeper).do()            # tells the keeper a `result` for each name, a
 import dataclasses
 import random
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from portward.pki.acme.troubles import Interrupted, Limited, Mistaken, Refused, 
 from portward.pki.acme.visits import Look
 
 _dice = random.SystemRandom()
+_LOOKS = 8
+"""Names that are looked at side by side: one that DNS is silent about takes many seconds."""
 _LIMITS = 2
 """After so many refusals for asking too often, the rest of the round does not ask at all."""
 
@@ -65,7 +68,8 @@ class Work:
 
     def _issue(self, cases: list[Case]) -> None:
         if self._job.preflight:
-            self._each(cases, "looking at DNS, ports and clock", self._check)
+            self._first_client()
+            self._each(cases, "looking at DNS, ports and clock", self._check, at_once=_LOOKS)
         self._each(cases, "ordering", self._order)
         with ExitStack() as stack:
             solver = stack.enter_context(self._solver()) if any(case.tasks for case in cases) else None
@@ -99,15 +103,18 @@ class Work:
 
     # ---- the steps of one name ---------------------------------------------------------------------------------------
 
-    def _each(self, cases: Iterable[Case], step: str, do: Callable[[Case], None]) -> None:
+    def _each(self, cases: Iterable[Case], step: str, do: Callable[[Case], None], *, at_once: int = 1) -> None:
         """Do a step for every name that is still on its way; what fails is told, and the others go on."""
-        for case in cases:
-            if case.result is None:
-                self._keeper.tell("step", name=case.wanted.name, text=step)
-                try:
-                    do(case)
-                except (PortwardError, OSError) as error:
-                    self._finish(case, _failed(case.wanted.name, error, case.authority, case.warnings))
+
+        def one(case: Case) -> None:
+            self._keeper.tell("step", name=case.wanted.name, text=step)
+            try:
+                do(case)
+            except (PortwardError, OSError) as error:
+                self._finish(case, _failed(case.wanted.name, error, case.authority, case.warnings))
+
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(one, [case for case in cases if case.result is None]))
 
     def _finish(self, case: Case, result: Result) -> None:
         case.result = result
