@@ -6,7 +6,7 @@ with Echo() as echo, open_socket(gateway, ann, "chat") as socket:
 
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -16,6 +16,7 @@ from tests.lives.shared_tls import shareable
 from tests.lives.visitor import COOKIE, Visitor
 from tests.lives.waiting import PATIENCE
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
@@ -24,11 +25,22 @@ if TYPE_CHECKING:
     from tests.lives.machines import Machine
 
 
-class Echo:
-    """A WebSocket service on a free port of the loopback."""
+Speak = Callable[[ServerConnection], None]
+Answer = Callable[[ServerConnection, Request], Response | None]
 
-    def __init__(self) -> None:
-        self._server = serve(_echo, "127.0.0.1", 0, compression=None)
+
+def echo(connection: ServerConnection) -> None:
+    """Say what is heard, until the visitor or the gateway hangs up."""
+    with suppress(ConnectionClosed):
+        for message in connection:
+            connection.send(message)
+
+
+class Echo:
+    """A WebSocket service on a free port of the loopback; `speak` and `answer` are for one that does more."""
+
+    def __init__(self, speak: Speak = echo, answer: Answer | None = None) -> None:
+        self._server = serve(speak, "127.0.0.1", 0, compression=None, process_request=answer)
         self.port = self._server.socket.getsockname()[1]
         self._thread = Thread(target=self._server.serve_forever)
 
@@ -90,9 +102,3 @@ def wait_for_cut(open_one: ClientConnection, seconds: float = PATIENCE) -> None:
     except ConnectionClosed:
         return
     raise AssertionError("the service spoke first")
-
-
-def _echo(connection: ServerConnection) -> None:
-    with suppress(ConnectionClosed):
-        for message in connection:
-            connection.send(message)

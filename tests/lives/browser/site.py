@@ -4,15 +4,14 @@ with Site() as site:
     site.url                    # 'http://127.0.0.1:40123', the upstream
 """
 
+from contextlib import suppress
 from html import escape
 from http import HTTPStatus
-from threading import Thread
-from types import TracebackType
-from typing import Self
 
+from tests.lives.sockets import Echo, echo
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 SOCKET = "/socket"
 _PAGE = """<!doctype html><html lang="en"><head><title>Harbour</title></head><body>
@@ -20,35 +19,18 @@ _PAGE = """<!doctype html><html lang="en"><head><title>Harbour</title></head><bo
 </body></html>"""
 
 
-class Site:
+class Site(Echo):
+    """The socket greets by the name that the gateway gives, then echoes."""
+
     def __init__(self) -> None:
-        self._server = serve(_echo, "127.0.0.1", 0, process_request=_answer)
-        self._thread = Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.socket.getsockname()[1]}"
+        super().__init__(_greet, _answer)
 
 
-def _echo(connection: ServerConnection) -> None:
-    try:
-        connection.send(
-            f"hello {connection.request.headers.get('Remote-User', 'stranger')}" if connection.request else ""
-        )
-        for message in connection:
-            connection.send(message)
-    except ConnectionClosed:
-        return
+def _greet(connection: ServerConnection) -> None:
+    user = connection.request.headers.get("Remote-User", "stranger") if connection.request else ""
+    with suppress(ConnectionClosed):
+        connection.send(f"hello {user}")
+        echo(connection)
 
 
 def _answer(connection: ServerConnection, request: Request) -> Response | None:

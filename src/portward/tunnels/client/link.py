@@ -23,6 +23,7 @@ from portward.tunnels.client import trust
 from portward.tunnels.client.dial import dial
 from portward.tunnels.client.knownhosts import Known, KnownHosts, spell_host
 from portward.tunnels.profiles.profile import Jump, Profile
+from portward.tunnels.profiles.spelling import fill_in
 
 _LOGIN_PATIENCE = 30.0
 _FAREWELL = 2.0
@@ -171,7 +172,7 @@ class _Visitor(asyncssh.SSHClient):
 
 async def _way(hop: Jump, profile: Profile) -> dict[str, Any]:
     if profile.proxy_command:
-        command = profile.proxy_command.replace("%h", hop.host).replace("%p", str(hop.port))
+        command = fill_in(profile.proxy_command, hop.host, hop.port)
         return {"proxy_command": ["/bin/sh", "-c", f"exec {command}"]}
     return {"sock": await dial(hop.host, hop.port, family=profile.family)}
 

@@ -99,6 +99,12 @@ def spell_keepalive(every: timedelta) -> str:
     return f"{seconds // _UNITS[unit]}{unit}" if seconds else "off"
 
 
+def fill_in(command: str, host: str, port: int) -> str:
+    """A profile's proxy command for this host and port: `%h`, `%p`, and `%%` for a percent sign."""
+    values = {"%h": host, "%p": str(port), "%%": "%"}
+    return re.sub(r"%[hp%]", lambda match: values[match[0]], command)
+
+
 def bracket(host: str) -> str:
     """A host as it stands before a colon."""
     return f"[{host}]" if ":" in host else host

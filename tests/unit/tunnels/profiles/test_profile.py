@@ -10,6 +10,7 @@ from tests.unit.tunnels.profiles.strategies import jumps, listeners, proxies, ta
 from portward.errors import Invalid
 from portward.tunnels.profiles.profile import Endpoint, Forward, Jump, Profile, Proxy, Tcp, Unix
 from portward.tunnels.profiles.spelling import (
+    fill_in,
     parse_endpoint,
     parse_forward,
     parse_jump,
@@ -137,6 +138,10 @@ def test_what_is_no_proxy_is_refused(text: str) -> None:
 def test_keepalives_are_spelt_with_their_unit(text: str, seconds: int) -> None:
     assert parse_keepalive(text) == timedelta(seconds=seconds)
     assert spell_keepalive(timedelta(seconds=seconds)) == text
+
+
+def test_a_proxy_command_is_filled_in_once() -> None:
+    assert fill_in("nc -X 100%% %%h %h %p", "gate", 22) == "nc -X 100% %h gate 22"
 
 
 @pytest.mark.parametrize("parse", [parse_keepalive, parse_jump, parse_proxy, parse_endpoint])
