@@ -142,6 +142,29 @@ def test_compression_is_asked_for_where_the_profile_says_so(ann: Tunneller, opti
             own.log.wait_for_line(f"kex: server->client .*compression: {used}")
 
 
+@pytest.mark.parametrize("proxy_address", ["socks5://", "socks4://ann@"])
+def test_the_way_leads_through_a_socks_proxy(ann: Tunneller, sshd: Sshd, echo: Echo, proxy_address: str) -> None:
+    local, proxy = free_ports(2)
+    add(ann, sshd, "proxy", "-D", str(proxy))
+    way = ("--proxy", f"{proxy_address}127.0.0.1:{proxy}")
+    add(ann, sshd, "inner", "-L", f"{local}:127.0.0.1:{echo.port}", *way)
+    with ann.up("tunnel", "up", "proxy", "inner") as up:
+        up.wait_for("proxy", "up")
+        up.wait_for("inner", "up")
+        assert speak(("127.0.0.1", local), BULK) == BULK
+        (status,) = ann.ask("tunnel", "status", "proxy")
+        assert status["bytes_sent"] > len(BULK)
+
+
+def test_the_way_leads_through_a_proxy_command(ann: Tunneller, sshd: Sshd, echo: Echo) -> None:
+    (local,) = free_ports(1)
+    command = f"ssh -i {sshd.key} -o StrictHostKeyChecking=no -p {sshd.port} -W %h:%p root@127.0.0.1"
+    add(ann, sshd, "command", "-L", f"{local}:127.0.0.1:{echo.port}", "--proxy-command", command)
+    with ann.up("tunnel", "up", "command") as up:
+        up.wait_for("command", "up")
+        assert speak(("127.0.0.1", local), BULK) == BULK
+
+
 def test_an_unknown_host_key_is_refused_with_its_fingerprint_until_that_is_accepted(sshd: Sshd, echo: Echo) -> None:
     with short_directory() as home:
         ben = Tunneller(home)

@@ -1,4 +1,4 @@
-"""A TCP connection to an SSH server, by the way that the profile names: directly, or through a proxy.
+"""A TCP connection to the first hop: an SSH server, or a proxy before it.
 
     sock = await dial("gate.example.com", 22, family="any")
 

@@ -22,6 +22,7 @@ from portward.errors import NotAdmitted, NotTrusted, Unreachable
 from portward.tunnels.client import trust
 from portward.tunnels.client.dial import dial
 from portward.tunnels.client.knownhosts import Known, KnownHosts, spell_host
+from portward.tunnels.client.proxy import pass_through
 from portward.tunnels.profiles.profile import Jump, Profile
 from portward.tunnels.profiles.spelling import fill_in
 
@@ -29,6 +30,8 @@ _LOGIN_PATIENCE = 30.0
 _FAREWELL = 2.0
 """Seconds for a connection to close in order."""
 _COMPRESSION = ["zlib@openssh.com", "none"]
+_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Before the others: a packet costs this process less than with ChaCha20-Poly1305, which asyncssh puts first."""
 _TOO_MANY_KEYS = "oo many authentication failures"
 
 Say = Callable[[str], None]
@@ -118,6 +121,7 @@ class Door:
             known_hosts=lambda host, address, port: ((), visitor.known.authorities, visitor.known.revoked),
             server_host_key_algs=trust.algorithms(visitor.known),
             login_timeout=self.login_patience,
+            encryption_algs=_CIPHERS,
             compression_algs=_COMPRESSION if profile.compression else None,
             keepalive_interval=profile.keepalive.total_seconds(),
             # asyncssh waits for one more than it is told before it gives up.
@@ -174,7 +178,15 @@ async def _way(hop: Jump, profile: Profile) -> dict[str, Any]:
     if profile.proxy_command:
         command = fill_in(profile.proxy_command, hop.host, hop.port)
         return {"proxy_command": ["/bin/sh", "-c", f"exec {command}"]}
-    return {"sock": await dial(hop.host, hop.port, family=profile.family)}
+    if not profile.proxy:
+        return {"sock": await dial(hop.host, hop.port, family=profile.family)}
+    sock = await dial(profile.proxy.host, profile.proxy.port, family=profile.family)
+    try:
+        await pass_through(sock, profile.proxy, hop.host, hop.port)
+    except BaseException:
+        sock.close()
+        raise
+    return {"sock": sock}
 
 
 def _can_bind(name: tuple[Any, ...]) -> bool:
