@@ -2,6 +2,9 @@
 
 import sys
 
-from bench import run, tunnels
+from bench import certificates, run, tunnels
 
-sys.exit(tunnels.main(sys.argv[2:]) if sys.argv[1:2] == ["tunnels"] else run.main(sys.argv[1:]))
+OTHERS = {"certificates": certificates.main, "tunnels": tunnels.main}
+
+first, rest = sys.argv[1:2], sys.argv[2:]
+sys.exit(OTHERS[first[0]](rest) if first and first[0] in OTHERS else run.main(sys.argv[1:]))

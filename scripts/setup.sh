@@ -2,6 +2,7 @@
 #
 #   need_packages haproxy:haproxy h2load:nghttp2-client    # command:package, installed where the command is missing
 #   need_venv test                                         # .venv with Portward and a dependency group
+#   need_tool sslyze 6.3.1                                 # .venv-sslyze/bin/sslyze
 #
 # Nothing is done, and no network used, when nothing is missing. PYTHON=/path/to/python3 chooses another Python.
 
@@ -79,6 +80,16 @@ need_node_clients() {
   say "installing the SSH client of Node.js"
   (cd "$directory" && npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error)
   echo "$content" >"$stamp"
+}
+
+# A Python program in an environment of its own, since it wants other versions of what Portward stands on.
+need_tool() {
+  local name=$1 version=$2 place=$root/.venv-$1
+  [[ $(cat "$place/.installed" 2>/dev/null) != "$version" ]] || return 0
+  say "installing $name $version"
+  "$(find_python)" -m venv --clear "$place"
+  "$place/bin/python" -m pip install --quiet --disable-pip-version-check "$name==$version"
+  echo "$version" >"$place/.installed"
 }
 
 find_python() {

@@ -35,9 +35,9 @@ def start(stage: Stage) -> Iterator[Running]:
     with running(command, core=stage.cores.product, log=place / "output") as supervisor:
         authority = state.authority / "root.crt"
         wait_for_answer(supervisor, port, authority, cookie, timeout=LOADING)
-        _wait_for_keeper(state, supervisor)
+        wait_for_keeper(state, supervisor)
         _refuse_strangers(port, authority)
-        yield Running(port, _programs(state, supervisor), authority, cookie, state.haproxy_cfg)
+        yield Running(port, programs_of(state, supervisor), authority, cookie, state.haproxy_cfg)
 
 
 def _config(stage: Stage, port: int) -> str:
@@ -69,7 +69,7 @@ def _refuse_strangers(port: int, authority: Path) -> None:
         raise AssertionError(f"a request without a session got {status}, not 401")
 
 
-def _wait_for_keeper(state: State, supervisor: int) -> None:
+def wait_for_keeper(state: State, supervisor: int) -> None:
     """The edge serves before the keeper has done all that a start takes; the admin socket comes last."""
     deadline = time.monotonic() + LOADING
     while time.monotonic() < deadline and not has_ended(supervisor):
@@ -80,7 +80,7 @@ def _wait_for_keeper(state: State, supervisor: int) -> None:
     raise TimeoutError("the keeper did not become ready")
 
 
-def _programs(state: State, supervisor: int) -> dict[str, int]:
+def programs_of(state: State, supervisor: int) -> dict[str, int]:
     """The supervisor notes which process is which in its run directory."""
     names = ("edge", "keeper", "recorder")
     return {name: int(state.pid_file(name).read_text().split()[0]) for name in names} | {"supervisor": supervisor}

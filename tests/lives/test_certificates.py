@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from tests.lives.busy import Busy, busy_gateway
+from tests.lives.handshakes import serial, shown
 from tests.lives.sockets import is_alive
 from tests.lives.waiting import wait_for
 
@@ -25,23 +25,6 @@ def swapped(request: pytest.FixtureRequest) -> Iterator[Busy]:
     tables = {"proxies": {"proxy-protocol": ["127.80.0.0/16"]}} if request.param == "proxied" else {}
     with busy_gateway(**tables) as running:
         yield running
-
-
-def shown(busy: Busy, host: str) -> str:
-    """The serial number of the certificate that a visitor of a host gets."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", busy.gateway.https_port), 20) as reached,
-        context.wrap_socket(reached, server_hostname=busy.gateway.host(host)) as secured,
-    ):
-        certificate = secured.getpeercert(binary_form=True)
-    assert certificate
-    return serial(ssl.DER_cert_to_PEM_cert(certificate))
-
-
-def serial(pem: str) -> str:
-    return f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:x}"
 
 
 def file(busy: Busy, host: str) -> Path:
@@ -69,9 +52,9 @@ def mend(busy: Busy) -> None:
 def test_a_certificate_that_went_astray_in_memory_is_put_right_and_told(swapped: Busy) -> None:
     right = serial(file(swapped, "wiki").read_text())
     swap_behind_its_back(swapped, "wiki", file(swapped, "chat").read_text())
-    assert shown(swapped, "wiki") == serial(file(swapped, "chat").read_text()) != right
+    assert shown(swapped.gateway, "wiki") == serial(file(swapped, "chat").read_text()) != right
     mend(swapped)
-    assert shown(swapped, "wiki") == right
+    assert shown(swapped.gateway, "wiki") == right
     assert swapped.gateway.wait_for_events(kind="EdgeMended", what="the certificate of wiki.gate.test")
 
 
@@ -92,16 +75,16 @@ def test_a_swap_that_was_killed_in_the_middle_shuts_nobody_out(swapped: Busy) ->
     swapped.apply(fresh={"upstream": swapped.upstream.url, "access": "public"})
     with swapped.gateway.visitor() as stranger:
         assert stranger.fetch("fresh").status_code == 200
-    assert shown(swapped, "chat") == serial(file(swapped, "chat").read_text())
+    assert shown(swapped.gateway, "chat") == serial(file(swapped, "chat").read_text())
     swapped.apply()
 
 
 @both
 def test_a_file_that_is_gone_is_made_anew_and_seen(swapped: Busy) -> None:
-    before = shown(swapped, "wiki")
+    before = shown(swapped.gateway, "wiki")
     file(swapped, "wiki").unlink()
     mend(swapped)
-    assert shown(swapped, "wiki") == serial(file(swapped, "wiki").read_text()) != before
+    assert shown(swapped.gateway, "wiki") == serial(file(swapped, "wiki").read_text()) != before
     assert swapped.gateway.wait_for_events(kind="CertificateInstalled", host="wiki.gate.test", source="local")
 
 
@@ -138,7 +121,7 @@ class Own:
         replace(self.directory / f"{host}.pem", content)
 
     def wait_until_shown(self, host: str, number: str) -> None:
-        wait_for(lambda: shown(self.busy, host) == number, f"the new certificate of {host} to be shown")
+        wait_for(lambda: shown(self.busy.gateway, host) == number, f"the new certificate of {host} to be shown")
 
 
 @pytest.fixture
@@ -190,7 +173,7 @@ def test_a_bad_file_keeps_the_old_one_and_is_told_until_it_is_mended(own: Own) -
     assert "no private key" in gateway.cli("check")
     path = str(own.directory / "wiki.pem")
     assert gateway.wait_for_events(kind="CertificateRefused", what=path, source="files")
-    assert shown(own.busy, "wiki") == good
+    assert shown(own.busy.gateway, "wiki") == good
     mended = own.write("wiki")
     own.wait_until_shown("wiki", mended)
     wait_for(lambda: not gateway.status()["certificate_files"][0]["problem"], "the problem to be gone")
@@ -203,7 +186,7 @@ def test_an_own_file_is_served_after_a_restart_of_everything_even_while_it_is_ba
     own.replace("wiki", b"junk")
     gateway.stop()
     gateway.start()
-    assert shown(own.busy, "wiki") == good
+    assert shown(own.busy.gateway, "wiki") == good
 
 
 @plain
