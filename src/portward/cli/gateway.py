@@ -155,7 +155,7 @@ def _certificate_files(settings: "Settings") -> list[dict[str, Any]]:
         return []
     from datetime import UTC, datetime
 
-    from portward.pki.own_files import inspect
+    from portward.pki.inspection import inspect
 
     found = inspect(settings.tls.files, _hosts(settings), datetime.now(UTC))
     return [

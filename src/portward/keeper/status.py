@@ -15,7 +15,8 @@ from portward.host.paths import State
 from portward.keeper.chores import Chores
 from portward.keeper.configuration import Configuration, Outcome
 from portward.keeper.devices import DeviceChores
-from portward.pki.own_files import OwnFiles, Report
+from portward.pki.inspection import Report
+from portward.pki.own_files import OwnFiles
 from portward.store import Store
 
 

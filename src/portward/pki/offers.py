@@ -35,6 +35,8 @@ class Offers:
     def add(self, offer: Certificate, bundle: Bundle) -> None:
         """Keep an offer, on the disk first; those that it makes useless go."""
         path = Path(offer.file)
+        if offer in self._by_name.get(offer.names[0], ()) and path.exists():
+            return
         files.private_directory(path.parent)
         files.replace(path, bundle.pem)
         for rival in self.rivals(offer):

@@ -6,37 +6,19 @@ own.reports                     # (Report(file='/etc/ssl/wiki.pem', problem='', 
 """
 
 import asyncio
-import glob
-import ssl
-import stat
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from portward.config.own_files import OwnFile
-from portward.errors import Invalid, PortwardError
+from portward.errors import PortwardError
 from portward.facts import CertificateRefused, Fact
-from portward.pki.bundle import Bundle
-from portward.pki.certificates import Certificates, Kept
-from portward.pki.fitness import defects, remarks
+from portward.pki.certificates import Certificates
+from portward.pki.choice import covered
+from portward.pki.inspection import Report, expand, inspect_file, signature_of
 
-_LONGEST = 1_000_000
 _SETTLING = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What is known of one file. `problem` says why it is not used; the certificate that it held before stays."""
-
-    file: str
-    names: tuple[str, ...] = ()
-    expires: datetime | None = None
-    problem: str = ""
-    remarks: tuple[str, ...] = ()
-    bundle: Bundle | None = field(default=None, compare=False, repr=False)
 
 
 class OwnFiles:
@@ -52,9 +34,15 @@ class OwnFiles:
         self._reading = asyncio.Lock()
         self._files: tuple[OwnFile, ...] = ()
         self._hosts: tuple[str, ...] = ()
+        self._known: dict[OwnFile, Report] = {}
         self._told: set[tuple[str, str]] = set()
-        self.reports: tuple[Report, ...] = ()
         self.moved = asyncio.Event()
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """What is known of each file now."""
+        shown = {certificate.fingerprint for certificate in self._certificates.all().values()}
+        return tuple(self._remarked(report, shown) for report in self._known.values())
 
     async def refresh(self, files: Sequence[OwnFile], hosts: Sequence[str]) -> None:
         """Read every file, put what is good, and take back what is named no more, unless one of them is bad.
@@ -64,8 +52,9 @@ class OwnFiles:
         if tuple(files) != self._files:
             self._files = tuple(files)
             self.moved.set()
-        self._hosts = tuple(hosts)
         async with self._reading:
+            if tuple(hosts) != self._hosts:
+                self._hosts, self._known = tuple(hosts), {}
             await self._read()
             await self._tell()
 
@@ -84,24 +73,40 @@ class OwnFiles:
         return tuple(dict.fromkeys(path.parent for path in paths if path.parent.is_dir()))
 
     async def _read(self) -> None:
-        found = await asyncio.to_thread(inspect, self._files, self._hosts, self._clock())
-        good = {_fingerprint(one.bundle) for one in found if one.bundle}
-        all_good = all(one.bundle for one in found)
-        fewer = all_good and await self._certificates.withdraw("files", good)
-        self.reports = tuple([await self._put(report) for report in found])
+        """What has not changed since it was put is neither read nor put again, unless something was taken back."""
+        found = await asyncio.to_thread(self._look, self._clock())
+        good = {report.fingerprint for report in found.values() if not report.problem}
+        bad = any(report.problem for report in found.values())
+        fewer = not bad and await self._certificates.withdraw("files", good)
+        self._known = {
+            file: report if report is self._known.get(file) and not fewer else await self._put(report)
+            for file, report in found.items()
+        }
         if fewer:
             await self._certificates.renew()
+
+    def _look(self, now: datetime) -> dict[OwnFile, Report]:
+        return {file: self._still(file, now) or inspect_file(file, self._hosts, now) for file in expand(self._files)}
+
+    def _still(self, file: OwnFile, now: datetime) -> Report | None:
+        """What was found before, where that is as true as it was."""
+        known = self._known.get(file)
+        same = known and not known.problem and known.signature == signature_of(file)
+        return known if known and same and known.expires and known.expires > now else None
 
     async def _put(self, report: Report) -> Report:
         if report.bundle is None:
             return report
         try:
-            outcome = await self._certificates.put(report.bundle.pem, "files")
+            await self._certificates.put(report.bundle.pem, "files")
         except PortwardError as error:
             return replace(report, problem=error.message)
-        if isinstance(outcome, Kept):
-            return replace(report, remarks=(*report.remarks, f"it is not shown: {outcome.reason}"))
         return report
+
+    def _remarked(self, report: Report, shown: Collection[str]) -> Report:
+        if report.fingerprint in ("", *shown) or not any(covered(host, report.names) for host in self._hosts):
+            return report
+        return replace(report, remarks=(*report.remarks, "it is not shown: a better one is there for its hosts"))
 
     async def _tell(self) -> None:
         """One event for each file and reason, until the file is good again."""
@@ -112,56 +117,3 @@ class OwnFiles:
                 fact = CertificateRefused(time=self._clock(), what=report.file, source="files", reason=reason)
                 await self._record(fact)
         self._told = {(report.file, report.problem) for report in refused}
-
-
-def inspect(files: Iterable[OwnFile], hosts: Sequence[str], now: datetime) -> list[Report]:
-    """Read and judge every file that the settings name. `hosts` are those that are published."""
-    return [_inspect(file, hosts, now) for file in _expand(files)]
-
-
-def _expand(files: Iterable[OwnFile]) -> list[OwnFile]:
-    found: list[OwnFile] = []
-    for file in files:
-        found += [OwnFile(path) for path in sorted(glob.glob(file.certificate))] if file.is_pattern else [file]
-    return list(dict.fromkeys(found))
-
-
-def _inspect(file: OwnFile, hosts: Sequence[str], now: datetime) -> Report:
-    try:
-        certificate = _content(Path(file.certificate))
-        bundle = Bundle.read(certificate, _content(Path(file.key)) if file.key else None)
-    except OSError as error:
-        return Report(file.certificate, problem=f"{error.filename} can't be read: {error.strerror}")
-    except Invalid as error:
-        return Report(file.certificate, problem=error.message)
-    end = bundle.leaf.not_valid_after_utc
-    if found := defects(bundle, now, _roots()):
-        return Report(file.certificate, bundle.names, end, "; ".join(found))
-    notes = (*remarks(bundle, hosts), *_exposed(Path(file.key or file.certificate)))
-    return Report(file.certificate, bundle.names, end, remarks=notes, bundle=bundle)
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(_LONGEST + 1)
-    if len(content) > _LONGEST:
-        raise Invalid(f"{path} is no certificate: it is longer than {_LONGEST} bytes")
-    return content
-
-
-def _exposed(path: Path) -> tuple[str, ...]:
-    if path.stat().st_mode & stat.S_IROTH:
-        return (f"everybody on this machine can read the private key: chmod o-r {path}",)
-    return ()
-
-
-@cache
-def _roots() -> frozenset[frozenset[str]]:
-    """The names of the authorities that this machine trusts; empty where it has no such list."""
-    roots: list[dict[str, Any]] = ssl.create_default_context().get_ca_certs()
-    names = (root.get("subject", ()) for root in roots)
-    return frozenset(frozenset(value for parts in name for _, value in parts) for name in names)
-
-
-def _fingerprint(bundle: Bundle) -> str:
-    return bundle.certificate(Path(), "files").fingerprint

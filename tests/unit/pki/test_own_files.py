@@ -15,7 +15,8 @@ from portward.facts import CertificateRefused, Fact
 from portward.pki.authority import Authority
 from portward.pki.bundle import Bundle
 from portward.pki.certificates import Certificates
-from portward.pki.own_files import OwnFiles, Report
+from portward.pki.inspection import Report
+from portward.pki.own_files import OwnFiles
 from portward.pki.presenter import NullPresenter
 
 NOW = datetime.now(UTC)
