@@ -18,7 +18,7 @@ from tests.lives.places import short_directory
 from tests.lives.waiting import wait_for
 
 from portward.tunnels.profiles import openssh, plink, putty_files, registry, ssh_config
-from portward.tunnels.profiles.profile import Forward, Jump, Profile, Tcp
+from portward.tunnels.profiles.profile import Forward, Jump, Profile, Tcp, Unix
 
 NAME = "my 50 % tünnel"
 WORDS = b"hello through the tunnel"
@@ -169,6 +169,17 @@ def test_openssh_takes_the_exported_config(place: Path, sshd: Sshd, tunnel: Prof
 def test_openssh_takes_the_exported_command(place: Path, tunnel: Profile) -> None:
     with running(["sh", "-c", f"exec {openssh.command(tunnel).text}"], PATH=f"{place}:{os.environ['PATH']}"):
         carries(tunnel)
+
+
+def test_openssh_forwards_sockets_with_difficult_paths(place: Path, echo: Echo, tunnel: Profile) -> None:
+    here, there = place / 'a b:c%d "e"', place / "x'y"
+    to = Unix(str(echo.path))
+    sockets = replace(
+        tunnel, local=(Forward(Unix(str(here)), to),), remote=(Forward(Unix(str(there)), to),), dynamic=()
+    )
+    with running(["sh", "-c", f"exec {openssh.command(sockets).text}"], PATH=f"{place}:{os.environ['PATH']}"):
+        for path in (here, there):
+            wait_for(lambda path=path: path.exists() and speak(str(path), WORDS) == WORDS, f"the socket {path}")
 
 
 def test_autossh_keeps_the_exported_command_up(place: Path, tunnel: Profile) -> None:
