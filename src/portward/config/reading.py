@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from portward.config.acmefiles import acme_files
 from portward.config.addresses import is_own
 from portward.config.checks import Surroundings, check
 from portward.config.devices import check_device_files
@@ -76,6 +77,7 @@ def parse(text: str, file: Path, environ: Mapping[str, str] = os.environ, *, sta
         *check(settings, around),
         *_authorities(settings),
         *_lists(settings),
+        *acme_files(settings.tls),
         *_signers(settings),
         *check_device_files(settings),
     ]
@@ -136,6 +138,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     """Files that the settings name, and that can't be used."""
     yield from _authorities(settings)
     yield from _lists(settings)
+    yield from acme_files(settings.tls)
     yield from _signers(settings)
     yield from check_device_files(settings)
 

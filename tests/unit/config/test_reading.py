@@ -176,3 +176,31 @@ def test_an_upstream_at_a_socket_of_the_gateway_is_a_mistake(tmp_path: Path) -> 
     text = f'[services.a]\nupstream = "unix:{tmp_path}/run/admin.sock"'
     with pytest.raises(ConfigError, match="is this gateway itself"):
         parse(text, FILE, {}, state=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('ca-file = "none.pem"', "tls.ca-file"),
+        ('authorities = [{ ca-file = "none.pem" }]', "tls.authorities[0].ca-file"),
+        ('authorities = [{ eab-kid = "k", eab-hmac-file = "none" }]', "tls.authorities[0].eab-hmac-file"),
+        ('challenge = "dns-01"\ndns = { hook = "none" }', "tls.dns.hook"),
+        ('challenge = "dns-01"\ndns = { provider = "ovh", credentials-file = "." }', "tls.dns.credentials-file"),
+    ],
+)
+def test_a_file_of_acme_that_is_not_there_is_a_mistake(table: str, key: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(f'[tls]\nmode = "acme"\n{table}', tmp_path / "portward.toml", {})
+    (mistake,) = caught.value.mistakes
+    assert mistake.key == key
+    assert mistake.expected
+    assert mistake.way_out
+
+
+def test_a_hook_that_nobody_may_run_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "hook").write_text("#!/bin/sh\n")
+    text = '[tls]\nmode = "acme"\nchallenge = "dns-01"\ndns = { hook = "hook" }'
+    with pytest.raises(ConfigError, match="can't be run"):
+        parse(text, tmp_path / "portward.toml", {})
+    (tmp_path / "hook").chmod(0o700)
+    assert parse(text, tmp_path / "portward.toml", {}).tls.dns
