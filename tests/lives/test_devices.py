@@ -277,6 +277,31 @@ def test_certificates_survive_a_restart_of_the_edge(fleet: Fleet) -> None:
     assert gone.curl("shut").status == 0
 
 
+def test_a_rule_that_is_new_holds_at_once_and_cuts_what_is_open_without_a_device(fleet: Fleet) -> None:
+    services = fleet.gateway._services
+    open_to_all = {**services, "chat": {**services["chat"], "device": "ignored"}}
+    fleet.gateway.apply(open_to_all)
+    with fleet.logged_in("ann") as ann:
+        assert ann.arrive("chat").status_code in (200, 426)
+        with open_socket(fleet.gateway, ann, "chat") as goes:
+            assert is_alive(goes)
+            fleet.gateway.apply(services)
+            wait_for_cut(goes, CUT_WITHIN)
+        assert curl(fleet.gateway, "chat", "/", "-b", f"{COOKIE}={ann.cookie('chat')}").status == 403
+    assert fleet.phone.curl("lobby").status == 200
+
+
+def test_a_new_certificate_of_the_host_goes_on_to_ask_for_the_device(fleet: Fleet) -> None:
+    """HAProxy makes the host's TLS settings anew when its certificate is swapped."""
+    file = fleet.gateway.state / "certificates" / f"{fleet.gateway.host('lobby')}.pem"
+    pem = "\n".join(line for line in file.read_text().splitlines() if line)
+    assert "ransaction" in fleet.gateway.runtime(f"set ssl cert {file} <<\n{pem}\n")
+    assert "Success" in fleet.gateway.runtime(f"commit ssl cert {file}")
+    assert curl(fleet.gateway, "lobby", "/").status == 403
+    assert fleet.phone.curl("lobby").status == 200
+    assert fleet.machines.forged(by_us=False).curl("lobby").status == 403
+
+
 def test_a_request_with_a_weak_or_foreign_key_is_refused(fleet: Fleet) -> None:
     small, proofless = fleet.phone.key.with_suffix(".small"), fleet.phone.key.with_suffix(".bad")
     openssl("req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", small, "-out", proofless, "-subj", "/CN=x")

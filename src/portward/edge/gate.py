@@ -12,7 +12,7 @@ or a logout that happens meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from portward.edge.devices import DeviceGuard
@@ -74,9 +74,10 @@ class Gate:
     async def serve(self, routes: Sequence[Route]) -> None:
         """Take over the access rules of a new configuration; what they no longer permit is cut."""
         async with self._changing:
+            demanding = _demanding(routes) - _demanding(self._routes)
             self._routes = tuple(routes)
             await self._know(self._routes)
-            await self._cut_forbidden()
+            await self._cut_forbidden(demanding)
             await self._devices.serve(self._routes)
 
     async def admit(self, sessions: Sequence[EdgeSession]) -> None:
@@ -117,8 +118,11 @@ class Gate:
         names = await self._make("accounts", {account.name: person(account) for account in everybody})
         return names + await self._make("grants", grants(routes, everybody))
 
-    async def _cut_forbidden(self) -> None:
-        """Cut open streams on routes that their holders may no longer open, or that now ask for a login."""
+    async def _cut_forbidden(self, demanding: Collection[str] = ()) -> None:
+        """Cut open streams on routes that their holders may no longer open, or that now ask for a login.
+
+        `demanding` names routes that did not demand a device before: whatever is open there was opened without.
+        """
         if await self._publisher.running() is None:
             return
         labels = {route_label(server_name(route)): route for route in self._routes}
@@ -127,6 +131,8 @@ class Gate:
 
         def forbidden(stream: Stream) -> bool:
             route = labels.get(route_label(stream.server))
+            if route is not None and route.name in demanding:
+                return True
             if route is None or route.access.public:
                 return False
             account = holders.get(stream.session_id)
@@ -160,3 +166,8 @@ class Gate:
             for _, answer in await self._runtime.ask_everywhere(f"del map {self._maps[name].path} {key}"):
                 if answer and "not found" not in answer.lower() and "unable to find" not in answer.lower():
                     raise EdgeError(f"HAProxy would not forget a line of {name}.map: {answer}")
+
+
+def _demanding(routes: Collection[Route]) -> set[str]:
+    """The names of routes that demand a device."""
+    return {route.name for route in routes if route.device == "required"}
