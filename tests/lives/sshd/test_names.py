@@ -23,7 +23,7 @@ _KEYS = {"ann": {"publish": ("*",)}, "ben": {"account": "ben", "publish": ("*",)
 
 @pytest.fixture
 def server(make_server: MakeServer) -> TunnelServer:
-    return make_server(_KEYS, (_BLOG, _MANY), naming="any")
+    return make_server(_KEYS, (_BLOG, _MANY), naming="any", hold=timedelta(seconds=1))
 
 
 def _blog(web: Upstream, name: str = "blog") -> list[str]:
