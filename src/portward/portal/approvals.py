@@ -67,7 +67,10 @@ class ApprovalPages:
             key = await self._keep(visitor.account, waiting, form)
         except (Invalid, Conflict) as error:
             return await self._ask(visitor, waiting, problem=error, form=form)
-        went_on = await self._wait_for_entry(waiting)
+        try:
+            went_on = await self._wait_for_entry(waiting)
+        except NotRunning:
+            went_on = False
         await self._portal.record(_fact(self._portal, key, waiting))
         return see("/?news=approved" if went_on else "/?news=approved-late")
 
@@ -108,14 +111,21 @@ class ApprovalPages:
         )
 
     async def _wait_for_entry(self, waiting: Pending) -> bool:
-        """Until the SSH server has read the rules that name the key, 3 s at most. False when the client is gone."""
+        """Until the SSH server has let the key in, 3 s at most. False when nothing is seen of its connection.
+
+        The server lets it in by itself, too, as soon as it has read the rules that name the key: then nobody waits
+        under the code any more, and a tunnel of that key tells.
+        """
+        control = self._portal.control
         for _ in range(_TRIES):
             try:
-                await self._portal.control.approve(waiting.code)
+                await control.approve(waiting.code)
             except Invalid:
                 await asyncio.sleep(_PAUSE)
-            except (NotFound, NotRunning):
-                return False
+            except NotFound:
+                if any(live.fingerprint == waiting.fingerprint for live in await control.live()):
+                    return True
+                await asyncio.sleep(_PAUSE)
             else:
                 return True
         return False

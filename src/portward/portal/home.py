@@ -35,7 +35,7 @@ _NEWS = {
     "key": "Your key is in. It opens tunnels from now on.",
     "key-removed": "That key opens nothing any more.",
     "approved": "The key is in, and its connection goes on.",
-    "approved-late": "The key is in. Its connection has ended meanwhile: connect again.",
+    "approved-late": "The key is in. If its connection has ended meanwhile, connect again.",
     "refused": "That connection was turned away.",
 }
 

@@ -2,7 +2,7 @@
 
 from tests.unit.identity.test_keys import fresh_key
 from tests.unit.portal.browser import Browser
-from tests.unit.portal.ssh_server import SshServer
+from tests.unit.portal.ssh_server import SshServer, live
 from tests.unit.portal.world import AUTH, PASSWORD, World
 
 from portward.config.publickeys import read_public_key
@@ -141,6 +141,19 @@ def test_a_key_whose_connection_has_ended_meanwhile_is_kept(play) -> None:
             server.gone = True
             assert "connect again" in (await browser.follow(await browser.submit(page, name="putty"))).text
             assert await world.identity.keys.get("putty")
+
+    play(scenario)
+
+
+def test_a_key_that_the_server_let_in_by_itself_goes_on(play) -> None:
+    async def scenario(world: World) -> None:
+        browser = await approver(world)
+        async with SshServer.beside(world) as server:
+            fingerprint = waiting(server)
+            page = await browser.get(CODE)
+            server.gone = True
+            server.live.append(live(world, fingerprint=fingerprint))
+            assert "its connection goes on" in (await browser.follow(await browser.submit(page))).text
 
     play(scenario)
 
