@@ -12,6 +12,7 @@ from tests.lives.echo import Echo, converse, speak
 from tests.lives.gateway import free_ports
 from tests.lives.openssh import Sshd, make_key, public
 from tests.lives.places import short_directory
+from tests.lives.terminal import Terminal
 from tests.lives.tunneller import PROGRAM, Tunneller
 from tests.lives.waiting import wait_for
 
@@ -334,6 +335,23 @@ def test_a_slow_reader_gets_everything_and_holds_the_sender_back(ann: Tunneller,
                 heard += len(data)
             stalled.close()
             assert heard == sent
+
+
+def test_at_a_terminal_it_asks_about_the_host_and_shows_a_table_that_stays_current(sshd: Sshd, echo: Echo) -> None:
+    with short_directory() as home:
+        ben = Tunneller(home)
+        local, other = free_ports(2)
+        add(ben, sshd, "db", "-L", f"{local}:127.0.0.1:{echo.port}")
+        add(ben, sshd, "web", "-D", str(other))
+        with Terminal([str(PROGRAM), "tunnel", "up", "db", "web"], ben.environment) as terminal:
+            terminal.wait_for(f"{sshd.fingerprint}.*\\[y/N\\]")
+            terminal.write("y\n")
+            terminal.wait_for(r"db +up .*\n.*web +up ")
+            assert speak(("127.0.0.1", local), BULK) == BULK
+            terminal.wait_for(r"db +up +\S+ +0 +1\.0 MB +1\.0 MB")
+            terminal.write("\x03")
+            terminal.wait_for(r"db +stopped")
+        assert ben.ask("tunnel", "status") == []
 
 
 def fill(connection: socket.socket) -> int:

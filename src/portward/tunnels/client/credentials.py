@@ -72,9 +72,9 @@ def _try(file: Path, read: Callable[[], Any]) -> Any:
     except OSError as error:
         raise NotAdmitted(f"{file} can't be read: {error.strerror}", way_out="name another file") from None
     except ValueError as error:
-        raise NotAdmitted(
-            f"{file} can't be used: {error}", way_out=f"`ssh-keygen -y -f {file}` shows what is in it"
-        ) from None
+        is_putty = file.suffix.lower() == ".ppk"
+        way_out = f"portward tunnel import {file}" if is_putty else f"`ssh-keygen -y -f {file}` shows what is in it"
+        raise NotAdmitted(f"{file} can't be used: {error}", way_out=way_out) from None
 
 
 def _path(file: str) -> Path:
