@@ -247,6 +247,9 @@ class Work:
             except Trouble as trouble:
                 self._away[where] = trouble
                 raise
+            except OSError as error:
+                self._away[where] = Interrupted(f"this machine could not go on: {error}")
+                raise self._away[where] from error
         return self._clients[where]
 
     def _first_client(self) -> Client | None:
