@@ -180,6 +180,19 @@ def test_a_bad_file_keeps_the_old_one_and_is_told_until_it_is_mended(own: Own) -
 
 
 @plain
+def test_a_certificate_that_the_edge_takes_and_does_not_show_is_refused_told_and_tried_again(own: Own) -> None:
+    """HAProxy says `Success!` to a swap that no visitor sees, when nothing leads from the name to the certificate."""
+    gateway, before = own.busy.gateway, file(own.busy, "wiki").read_text()
+    gateway.runtime(f"del ssl crt-list {gateway.state}/edge/crt-list {file(own.busy, 'wiki')}")
+    number = own.write("wiki")
+    (refused,) = gateway.wait_for_events(kind="CertificateRefused", host="wiki.gate.test", source="files")
+    assert "shows none" in refused["reason"]
+    assert file(own.busy, "wiki").read_text() == before
+    mend(own.busy)
+    own.wait_until_shown("wiki", number)
+
+
+@plain
 def test_an_own_file_is_served_after_a_restart_of_everything_even_while_it_is_bad(own: Own) -> None:
     gateway, good = own.busy.gateway, own.write("wiki")
     own.wait_until_shown("wiki", good)

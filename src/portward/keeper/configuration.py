@@ -153,6 +153,7 @@ class Configuration:
             self._in_force = fresh
         for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
             await self._record(EdgeMended(time=self._clock(), what=what))
+        await self._certificates.renew()  # what the edge could not show before it was mended
         for what in await self._publisher.look(self.certificates):
             await self._record(EdgeMended(time=self._clock(), what=what))
 

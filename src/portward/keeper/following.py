@@ -85,7 +85,16 @@ async def follow_own_files(own_files: OwnFiles) -> None:
     while True:
         own_files.moved.clear()
         if directories := own_files.directories():
-            async for _ in awatch(*directories, stop_event=own_files.moved, recursive=False, debounce=200, step=20):
+            watching = awatch(
+                *directories,
+                stop_event=own_files.moved,
+                recursive=False,
+                debounce=200,
+                step=20,
+                rust_timeout=_LOOK_EACH,
+                yield_on_timeout=True,
+            )
+            async for _ in watching:
                 await own_files.follow()
         else:
             await own_files.moved.wait()

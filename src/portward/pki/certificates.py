@@ -229,9 +229,13 @@ class Certificates:
         return True
 
     async def _go_back(self, host: str, before: bytes, refused: Certificate, error: EdgeError) -> None:
+        """The old one comes back; that the new one was refused is told once."""
         files.replace(self.file(host), before)
-        fact = CertificateRefused(time=self._clock(), what=host, host=host, source=refused.source, reason=error.message)
-        await self._record(fact)
+        if self._notices.first(host, self._current[host].serial, f"refused {refused.serial}"):
+            fact = CertificateRefused(
+                time=self._clock(), what=host, host=host, source=refused.source, reason=error.message
+            )
+            await self._record(fact)
         await self._presenter.present(host, before)
 
     async def _fail(self, host: str, error: PortwardError) -> None:
