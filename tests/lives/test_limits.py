@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.lives.explaining import require_explanation
 from tests.lives.gateway import Gateway
 from tests.lives.places import short_directory
 from tests.lives.raw import Answer, ask, connection, read_once, request
@@ -149,6 +150,14 @@ def test_whoever_sends_too_slowly_is_sent_away(strict: Gateway, upstream: Upstre
         answer = Answer(read_once(slow))
     assert answer.status in (408, 0)
     assert upstream.hits == hits
+
+
+def test_a_slow_body_is_answered_with_a_page_that_can_be_explained(strict: Gateway) -> None:
+    sent = b"POST / HTTP/1.1\r\nHost: open.gate.test\r\nAccept: text/html\r\nContent-Length: 100\r\n\r\nonly this"
+    with connection(strict, "open", address="127.0.0.18") as slow, slow.makefile("rb") as answer:
+        slow.sendall(sent)
+        line = next(line for line in answer if b"Request <code>" in line)
+    require_explanation(strict, line.decode(), "slow")
 
 
 def test_drops_of_headers_do_not_win_time(strict: Gateway, upstream: Upstream) -> None:

@@ -42,8 +42,8 @@ _MAPS = (
     "challenges",
 )
 _ERRORS = {
-    "service": {502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
-    "portal": dict.fromkeys((502, 503, 504), "portal_down"),
+    "service": {408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
+    "portal": {408: "slow"} | dict.fromkeys((502, 503, 504), "portal_down"),
 }
 _PLACE = "@FINGERPRINT@"
 BUNDLE = "devices.pem"
