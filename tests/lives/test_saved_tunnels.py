@@ -1,6 +1,7 @@
 """Saved tunnels against a real OpenSSH server. As root, since sshd needs it."""
 
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -344,7 +345,7 @@ def test_at_a_terminal_it_asks_about_the_host_and_shows_a_table_that_stays_curre
         add(ben, sshd, "db", "-L", f"{local}:127.0.0.1:{echo.port}")
         add(ben, sshd, "web", "-D", str(other))
         with Terminal([str(PROGRAM), "tunnel", "up", "db", "web"], ben.environment) as terminal:
-            terminal.wait_for(f"{sshd.fingerprint}.*\\[y/N\\]")
+            terminal.wait_for(rf"{re.escape(sshd.fingerprint)}.*\[y/N\]")
             terminal.write("y\n")
             terminal.wait_for(r"db +up .*\n.*web +up ")
             assert speak(("127.0.0.1", local), BULK) == BULK
