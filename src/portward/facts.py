@@ -243,7 +243,7 @@ class TunnelRefused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRefused(Fact):
-    """Somebody could not log in by SSH; `why` is unknown, source, expired, certificate, disapproved or silent."""
+    """Somebody can't log in by SSH; `why` is unknown, source, expired, certificate, disapproved, denied or silent."""
 
     why: str
     user: str = ""

@@ -163,6 +163,21 @@ class Key:
     deadline: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A service that a key made on the spot; `name` is the service's. portward.toml knows nothing of it.
+
+    `key` is what the key is called that carried it last; whose name it is, the SSH server knows.
+    """
+
+    name: str
+    account: str
+    key: str
+    made_at: datetime
+    seen_at: datetime
+    """When a tunnel carried it last."""
+
+
 def own_prefix(account: str) -> str:
     """How the names begin that an account's keys may make on the spot: `ann-`.
 

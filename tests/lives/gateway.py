@@ -45,7 +45,9 @@ class Gateway:
     def __init__(self, directory: Path, services: Mapping[str, Any], **tables: Any) -> None:
         self.directory = directory
         self.domain = tables.pop("domain", DOMAIN)
-        self.https_port, self.http_port = free_ports(2)
+        self.https_port, self.http_port, self.ssh_port = free_ports(3)
+        if "tunnels" in tables:
+            tables["tunnels"] = {"listen": f"127.0.0.1:{self.ssh_port}", **tables["tunnels"]}
         self.config, self.state = directory / "portward.toml", directory / "state"
         addresses = {"https": [f"127.0.0.1:{self.https_port}"], "http": [f"127.0.0.1:{self.http_port}"]}
         self._document: dict[str, Any] = {
@@ -103,7 +105,7 @@ class Gateway:
         self._close()
         assert code == 0, f"exit code {code}\n{self.err.text}"
         assert survivors(self.mark) == []
-        assert [path for path in (self.state / "run").iterdir() if path.is_socket()] == []
+        assert [path for path in (self.state / "run").rglob("*") if path.is_socket()] == []
 
     def kill(self) -> None:
         """End it without a word; its programs die with it."""
@@ -182,6 +184,11 @@ class Gateway:
         with suppress(NotRunning):
             return bool(self.status())
         return False
+
+    def drop(self, table: str) -> None:
+        """Take a table out of the file, and bring that into force."""
+        del self._document[table]
+        self.apply(self._services)
 
     def status(self) -> dict[str, Any]:
         with self.admin() as admin:

@@ -19,16 +19,19 @@ class Pids:
     recorder: int
     master: int
     worker: int
+    tunnels: int = 0
+    """The SSH server; 0 while it does not run."""
 
     @classmethod
     def of(cls, supervisor: int, run: Path) -> "Pids | None":
         """All programs as the supervisor noted them; None while one of them is missing."""
         try:
             keeper, recorder, master = (_noted(run / f"{name}.pid") for name in ("keeper", "recorder", "edge"))
+            tunnels = _noted(path) if (path := run / "tunnels.pid").exists() else 0
             workers = psutil.Process(master).children()
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
-        return cls(supervisor, keeper, recorder, master, max(workers, key=_age).pid) if workers else None
+        return cls(supervisor, keeper, recorder, master, max(workers, key=_age).pid, tunnels) if workers else None
 
 
 def survivors(mark: str) -> list[str]:

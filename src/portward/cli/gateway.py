@@ -142,7 +142,8 @@ def _report(path: Path, settings: "Settings") -> dict[str, Any]:
                 "second_factor": route.access.second_factor,
             }
             for route in settings.routes
-        ],
+        ]
+        + [_tcp_row(settings, name) for name in settings.tcp_services],
         "certificate_files": _certificate_files(settings),
         "uncovered": _uncovered(settings),
         **_engine(),
@@ -176,6 +177,17 @@ def _uncovered(settings: "Settings") -> list[str]:
 
 def _hosts(settings: "Settings") -> list[str]:
     return list(dict.fromkeys((settings.portal_host, *(route.host for route in settings.routes))))
+
+
+def _tcp_row(settings: "Settings", name: str) -> dict[str, Any]:
+    service = settings.services[name]
+    return {
+        "service": name,
+        "url": settings.tcp_url(name),
+        "upstream": str(service.upstream or "tunnel"),
+        "access": [str(network) for network in service.allow],
+        "second_factor": False,
+    }
 
 
 def _print_report(report: dict[str, Any]) -> None:

@@ -29,13 +29,13 @@ def services(state: StateDirectory = STATE, json: AsJson = False) -> None:
         print_json(found)
         return
     columns = {"service": "service", "address": "url", "upstream": "upstream", "access": "access"}
-    table(found, {**columns, "second factor": "second_factor"}, empty="no services yet")
+    table(found, {**columns, "second factor": "second_factor", "from": "source"}, empty="no services yet")
 
 
 @app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and dashes.")],
-    upstream: Annotated[str, typer.Argument(help="http://HOST:PORT, https://…, h2c://…, unix:/PATH or demo.")],
+    upstream: Annotated[str, typer.Argument(help="http://HOST:PORT, https://…, h2c://…, unix:/PATH, tunnel or demo.")],
     host: Annotated[str, typer.Option(help="The public name. Default: NAME before the domain.")] = "",
     path: Annotated[str, typer.Option(help="Only this prefix of the host.")] = "",
     access: Annotated[

@@ -31,6 +31,7 @@ def _print(report: Mapping[str, Any]) -> None:
     said = {
         "Portward": report.get("version"),
         "edge": f"{engine} serves" if edge.get("running") else f"{engine} does not run",
+        "SSH server": _tunnels(report.get("tunnels", {})),
         "portal": report.get("portal"),
         "configuration": configuration.get("file"),
         "in force": f"since {spell(applied.get('at'))}: {applied.get('summary')}" if applied else "",
@@ -56,3 +57,12 @@ def _print(report: Mapping[str, Any]) -> None:
             print(f"\nNOT USED: {file['file']}: {file['problem']}; what it held before goes on")
         for remark in file["remarks"]:
             print(f"{file['file']}: {remark}")
+
+
+def _tunnels(said: Mapping[str, Any]) -> str:
+    """Empty, and so left out, where no tunnel is asked for."""
+    if not said.get("wanted"):
+        return ""
+    where = ", ".join(said.get("listen", []))
+    live = f"{said.get('live', 0)} tunnels stand, {said.get('made', 0)} services were made on the spot"
+    return f"listens at {where}; {live}" if said.get("running") else f"does not answer; it should listen at {where}"

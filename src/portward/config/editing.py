@@ -32,7 +32,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What `portward publish` is told. Empty values are left to their defaults, and out of the file."""
+    """What `portward publish` is told. Empty values are left to their defaults, and out of the file.
+
+    `upstream` may be `tunnel`: the service dials in by SSH.
+    """
 
     upstream: str
     host: str = ""
@@ -42,8 +45,10 @@ class Publication:
 
     def table(self) -> dict[str, Any]:
         """The table of the service. Raises Invalid for whatever can't be read."""
-        _accept(parse_upstream, self.upstream)
-        table: dict[str, Any] = {"upstream": self.upstream}
+        table: dict[str, Any] = {"tunnel": True}
+        if self.upstream != "tunnel":
+            _accept(parse_upstream, self.upstream)
+            table = {"upstream": self.upstream}
         if self.host:
             table["host"] = _accept(parse_host, self.host)
         if self.path:

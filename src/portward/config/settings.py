@@ -257,6 +257,12 @@ class Settings(Section):
         """Services that are no HTTP, and so have no route."""
         return {name: service for name, service in self.services.items() if service.kind == "tcp"}
 
+    def tcp_url(self, name: str) -> str:
+        """What a person needs to know of a raw TCP service: `tcp://db.example.com:5432`."""
+        service = self.services[name]
+        port = service.listen.port if service.listen else 0
+        return f"tcp://{name}.{self.domain}:{port}"
+
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route of every HTTP service, in the order of the file."""

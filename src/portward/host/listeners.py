@@ -86,11 +86,6 @@ def discard(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def inherited_names() -> frozenset[str]:
-    """File names of the sockets that this program was given."""
-    return frozenset(_inherited())
-
-
 def _inherited() -> dict[str, int]:
     pairs = (part.partition("=") for part in os.environ.get(VARIABLE, "").split(":") if part)
     return {name: int(descriptor) for name, _, descriptor in pairs}

@@ -34,7 +34,7 @@ TimeoutStopSec=20
 OOMPolicy=continue
 LimitNOFILE=524288
 
-# A static user, since the state outlives every run. Its one right: to bind ports 443 and 80.
+# A static user, since the state outlives every run. Its one right: to bind low ports (443, 80, and 22 for tunnels).
 User={user}
 Group={user}
 AmbientCapabilities=CAP_NET_BIND_SERVICE

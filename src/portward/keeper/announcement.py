@@ -7,6 +7,7 @@ import os
 import sys
 
 from portward.config import Settings
+from portward.config.settings import ServiceSettings
 from portward.config.values import spell_access
 from portward.model import Route
 
@@ -16,6 +17,7 @@ def announcement(settings: Settings, *, link: str | None) -> str:
     rows = [
         ("portal", settings.url(settings.portal_host, "/"), "everybody"),
         *(_row(settings, route) for route in settings.routes),
+        *(_tcp_row(settings, name, service) for name, service in settings.tcp_services.items()),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"  {name:<{widths[0]}}  {url:<{widths[1]}}  {access}" for name, url, access in rows]
@@ -28,6 +30,11 @@ def announcement(settings: Settings, *, link: str | None) -> str:
 def link_may_be_printed() -> bool:
     """Whether standard output is read by a person or by whoever started us, not kept in the system's journal."""
     return "JOURNAL_STREAM" not in os.environ or sys.stdout.isatty()
+
+
+def _tcp_row(settings: Settings, name: str, service: ServiceSettings) -> tuple[str, str, str]:
+    networks = ", ".join(map(str, service.allow))
+    return name, settings.tcp_url(name), f"{networks} → {service.upstream or 'tunnel'}"
 
 
 def _row(settings: Settings, route: Route) -> tuple[str, str, str]:

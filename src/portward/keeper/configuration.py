@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from portward.config import Settings
+from portward.config.checks import placed_listeners
 from portward.config.networks import NoNetwork, networks_of
 from portward.config.reading import parse, text_of
+from portward.config.values import Address
 from portward.edge.engine import Engine
 from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
@@ -47,8 +50,25 @@ class Outcome:
     error: PortwardError | None = None
 
 
+class Tunnels(Protocol):
+    """What brings services of its own, beside those of the file."""
+
+    def over(self, settings: Settings) -> Settings:
+        """The settings of the file with those services."""
+
+    async def follow(self, settings: Settings) -> None:
+        """These settings of the file are in force."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the SSH server runs, and holds its listeners."""
+
+
 @dataclass(slots=True)
 class InForce:
+    """`settings` are those of the file, `of_file`, with the services that keys made on the spot."""
+
+    of_file: Settings
     settings: Settings
     plan: Plan
     addresses: Mapping[str, str]
@@ -67,13 +87,14 @@ class Configuration:
         certificates: Certificates,
         own_files: OwnFiles,
         trust: Callable[[Settings], Trust],
+        tunnels: Tunnels,
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
         self._certificates, self._own_files, self._trust = certificates, own_files, trust
-        self._record, self._clock = record, clock
+        self._tunnels, self._record, self._clock = tunnels, record, clock
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
@@ -121,6 +142,12 @@ class Configuration:
                 await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
                 return self.rejected
 
+    async def republish(self) -> None:
+        """Bring services that keys made on the spot into force, and those that are over out of it."""
+        async with self._changing:
+            if self._in_force is not None:
+                await self._bring(self._in_force.of_file)
+
     async def mend(self) -> None:
         """Compare what is wanted with what the edge has, and put it right; moved names and due certificates too."""
         async with self._changing:
@@ -137,7 +164,7 @@ class Configuration:
                 return
             self._passes_alpn = on
             try:
-                fresh = await self._plan(self._in_force.settings)
+                fresh = await self._plan(self._in_force.of_file)
                 await self._publisher.publish(fresh.plan, self.certificates)
             except PortwardError:
                 self._passes_alpn = not on
@@ -147,7 +174,7 @@ class Configuration:
     async def _mend(self, before: InForce) -> None:
         await self._own_files.refresh(before.settings.tls.files, before.plan.hosts)
         await self._certificates.renew()
-        fresh = await self._plan(before.settings)
+        fresh = await self._plan(before.of_file)
         if fresh.plan != before.plan:
             await self._publisher.publish(fresh.plan, self.certificates)
             self._in_force = fresh
@@ -158,23 +185,15 @@ class Configuration:
             await self._record(EdgeMended(time=self._clock(), what=what))
 
     async def _apply(self, settings: Settings, text: str) -> Outcome:
-        before = self._in_force.settings if self._in_force else None
+        before = self._in_force.of_file if self._in_force else None
         if self._in_force and self.applied and before == settings:
             await self._mend(self._in_force)
             self.rejected = None
             return self.applied
         await self._check_ports(before, settings)
-        fresh = await self._plan(settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
-        await self._gate.expect(settings.routes)
-        await self._own_files.refresh(settings.tls.files, fresh.plan.hosts)
-        certificates = await self._certificates.provide(fresh.plan.hosts, settings.domain, _sources(settings))
-        how = await self._publisher.publish(fresh.plan, certificates)
-        if how == "start":
-            notify(X_EDGE="configured")
-            await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
-        self._in_force = fresh
-        await self._gate.serve(settings.routes)
+        how = await self._bring(settings)
+        await self._tunnels.follow(settings)
         if before is not None:
             await self._certificates.renew()
         if self.rejected is None or before is not None:
@@ -184,6 +203,20 @@ class Configuration:
         await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
         return self.applied
 
+    async def _bring(self, of_file: Settings) -> How:
+        """Publish what the file says, and the services made on the spot."""
+        fresh = await self._plan(of_file)
+        await self._gate.expect(fresh.settings.routes)
+        await self._own_files.refresh(of_file.tls.files, fresh.plan.hosts)
+        certificates = await self._certificates.provide(fresh.plan.hosts, of_file.domain, _sources(of_file))
+        how = await self._publisher.publish(fresh.plan, certificates)
+        if how == "start":
+            notify(X_EDGE="configured")
+            await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
+        self._in_force = fresh
+        await self._gate.serve(fresh.settings.routes)
+        return how
+
     async def _check_ports(self, before: Settings | None, after: Settings) -> None:
         """Raise `Environment` for a port that is taken, before HAProxy tries it and pauses its listeners for that.
 
@@ -191,10 +224,13 @@ class Configuration:
         """
         if before is None and await self._publisher.running() is not None:
             return
-        held = {*before.listen.https, *before.listen.http} if before else set()
-        check_free(address for address in (*after.listen.https, *after.listen.http) if address not in held)
+        held = {address for _, address in placed_listeners(before)} if before else set[Address]()
+        if self._tunnels.wanted:
+            held.update((before or after).tunnel_policy.listen)
+        check_free(address for _, address in placed_listeners(after) if address not in held)
 
-    async def _plan(self, settings: Settings) -> InForce:
+    async def _plan(self, of_file: Settings) -> InForce:
+        settings = self._tunnels.over(of_file)
         addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
         trust = await asyncio.to_thread(self._trust, settings)
@@ -207,7 +243,7 @@ class Configuration:
             trust=trust,
             alpn=self._passes_alpn,
         )
-        return InForce(settings, wanted, addresses)
+        return InForce(of_file, settings, wanted, addresses)
 
     def _read(self, text: str) -> tuple[Settings, str]:
         """Check a text as if it stood in the file, so that relative paths mean the same in the last good one."""

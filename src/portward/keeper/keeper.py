@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -25,18 +25,20 @@ from portward.edge.publisher import Publisher
 from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
+from portward.facts import Fact
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
 from portward.identity.devices import Devices
 from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
-from portward.keeper.chores import Chore, Chores, repeat
+from portward.keeper.chores import Chore, Chores, every, repeat
 from portward.keeper.configuration import Configuration
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.following import changes_of, follow_own_files
 from portward.keeper.serving import serving
 from portward.keeper.status import Status
+from portward.keeper.tunnelling import Tunnelling
 from portward.pki.acme.renewals import Renewals
 from portward.pki.acme.round import Round
 from portward.pki.authority import Authority
@@ -75,12 +77,23 @@ async def run(config: Path, state: State) -> None:
         guard, enroller = DeviceGuard(state, runtime, publisher), Enroller(state.devices, clock)
         gate = Gate(state, runtime, publisher, guard)
         certificates = Certificates(state.certificates, authority, shown, journal.record, clock)
+        control = Control(state.tunnels_socket)
+        tunnelling = Tunnelling(state, store, control, clock)
+        await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
         configuration = Configuration(
-            config, state, engine, publisher, gate, certificates, own_files, trust, journal.record, clock
+            config, state, engine, publisher, gate, certificates, own_files, trust, tunnelling, journal.record, clock
         )
         settings = configuration.settings
-        identity = Identity(store, state.secret, lambda: configuration.settings, gate, journal.record, clock)
+        identity = Identity(
+            store,
+            state.secret,
+            lambda: configuration.settings,
+            gate,
+            journal.record,
+            clock,
+            keys_changed=tunnelling.tell,
+        )
         devices = Devices(store, enroller, guard, lambda: configuration.settings, journal.record, clock)
         guard.register(
             DeviceRegister(
@@ -88,9 +101,8 @@ async def run(config: Path, state: State) -> None:
                 lists=lambda: lists_of(configuration.settings, devices),
             )
         )
-        listener = EventListener(state.events_socket, journal.record_all, lambda: configuration.hosts)
+        listener = EventListener(state.events_socket, _hear(journal, tunnelling), lambda: configuration.hosts)
         await stack.enter_async_context(listener)
-        control = Control(state.tunnels_socket)
         root = authority.root_file.read_bytes()
         portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices, root)
         challenges = Challenges(state, runtime, publisher, configuration.pass_alpn)
@@ -102,7 +114,10 @@ async def run(config: Path, state: State) -> None:
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
-        status = Status(config, state, engine, publisher, configuration, own_files, store, chores, of_devices)
+        of_tunnels = Chore("following tunnels", every(15), tunnelling.reconcile)
+        status = Status(
+            config, state, engine, publisher, configuration, own_files, store, chores, of_devices, tunnelling
+        )
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
@@ -111,12 +126,16 @@ async def run(config: Path, state: State) -> None:
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
-            serving(create_admin(portal, journal, status, configuration, certificates_api.routes()), state.admin_socket)
+            serving(
+                create_admin(portal, journal, status, configuration, tunnelling, certificates_api.routes()),
+                state.admin_socket,
+            )
         )
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        await _work([*chores.all(), *of_devices.all()], configuration, own_files, stop)
+        work = [*chores.all(), *of_devices.all(), of_tunnels]
+        await _work(work, configuration, own_files, tunnelling, stop)
         notify(STOPPING=1)
 
 
@@ -145,11 +164,24 @@ async def _announce(portal: Portal, store: Store) -> None:
     sys.stdout.flush()
 
 
+def _hear(journal: Journal, tunnelling: Tunnelling) -> Callable[[Sequence[Fact]], Awaitable[None]]:
+    async def hear(facts: Sequence[Fact]) -> None:
+        await journal.record_all(facts)
+        await tunnelling.hear(facts)
+
+    return hear
+
+
 async def _work(
-    chores: Sequence[Chore], configuration: Configuration, own_files: OwnFiles, stop: asyncio.Event
+    chores: Sequence[Chore],
+    configuration: Configuration,
+    own_files: OwnFiles,
+    tunnelling: Tunnelling,
+    stop: asyncio.Event,
 ) -> None:
     tasks = [repeat(chore) for chore in chores]
     tasks += [_follow_file(configuration, stop), follow_own_files(own_files), _reload_at_hangup(configuration)]
+    tasks += [tunnelling.run(configuration.republish)]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(task) for task in tasks]
         await stop.wait()

@@ -15,6 +15,7 @@ from portward.host.paths import State
 from portward.keeper.chores import Chores
 from portward.keeper.configuration import Configuration, Outcome
 from portward.keeper.devices import DeviceChores
+from portward.keeper.tunnelling import Tunnelling
 from portward.pki.inspection import Report
 from portward.pki.own_files import OwnFiles
 from portward.store import Store
@@ -32,7 +33,9 @@ class Status:
         store: Store,
         chores: Chores,
         devices: DeviceChores,
+        tunnelling: Tunnelling,
     ) -> None:
+        self._tunnelling = tunnelling
         self._config, self._state, self._engine, self._publisher = config, state, engine, publisher
         self._configuration, self._own_files, self._store, self._chores = configuration, own_files, store, chores
         self._devices = devices
@@ -54,6 +57,7 @@ class Status:
                 "applied": _outcome(self._configuration.applied),
                 "rejected": _outcome(self._configuration.rejected),
             },
+            "tunnels": await self._tunnelling.report(),
             "portal": settings.url(settings.portal_host, "/"),
             "services": len(settings.services),
             "accounts": len(await self._store.accounts.list()),

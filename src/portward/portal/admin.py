@@ -57,6 +57,13 @@ class Outcome(Protocol):
     def error(self) -> PortwardError | None: ...
 
 
+class Publications(Protocol):
+    """What only the composition root can tell of services."""
+
+    def source(self, service: str) -> str:
+        """Where a service comes from: `portward.toml`, or the key that made it."""
+
+
 class Configuration(Protocol):
     """What only the composition root can do."""
 
@@ -65,12 +72,17 @@ class Configuration(Protocol):
 
 
 def create_admin(
-    portal: Portal, journal: Journal, status: Status, configuration: Configuration, more: Iterable[Route] = ()
+    portal: Portal,
+    journal: Journal,
+    status: Status,
+    configuration: Configuration,
+    publications: Publications,
+    more: Iterable[Route] = (),
 ) -> Starlette:
     """The ASGI application for the admin socket. `more` are routes of what only the composition root has."""
     return Starlette(
         routes=[
-            *GatewayApi(portal, status, configuration).routes(),
+            *GatewayApi(portal, status, configuration, publications).routes(),
             *AccountsApi(portal.identity, portal.settings).routes(),
             *GroupsApi(portal.identity).routes(),
             *KeysApi(portal.identity).routes(),
@@ -85,8 +97,11 @@ def create_admin(
 
 
 class GatewayApi:
-    def __init__(self, portal: Portal, status: Status, configuration: Configuration) -> None:
+    def __init__(
+        self, portal: Portal, status: Status, configuration: Configuration, publications: Publications
+    ) -> None:
         self._portal, self._status, self._configuration = portal, status, configuration
+        self._publications = publications
 
     def routes(self) -> list[Route]:
         return [
@@ -100,7 +115,11 @@ class GatewayApi:
 
     async def services(self, request: Request) -> Response:
         settings = self._portal.settings()
-        return JSONResponse({"services": [documents.route(route, settings) for route in settings.routes]})
+        rows = [documents.route(route, settings) for route in settings.routes]
+        rows += [documents.tcp(name, service, settings) for name, service in settings.tcp_services.items()]
+        return JSONResponse(
+            {"services": [{**row, "source": self._publications.source(row["service"])} for row in rows]}
+        )
 
     async def reload(self, request: Request) -> Response:
         outcome = await self._configuration.reload()

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from portward.config import Settings
+from portward.config.settings import ServiceSettings
 from portward.config.values import spell_access, spell_duration
 from portward.edge.refusals import RULES
 from portward.model import Account, Device, Event, Group, Key, Route, Session
@@ -75,6 +76,21 @@ def route(route: Route, settings: Settings) -> Document:
         "access": spell_access(route.access),
         "second_factor": route.access.second_factor,
         "paths": list(route.paths),
+    }
+
+
+def tcp(name: str, service: ServiceSettings, settings: Settings) -> Document:
+    """A raw TCP service, in the shape of a route; who may connect stands in place of who may open it."""
+    return {
+        "name": name,
+        "service": name,
+        "url": settings.tcp_url(name),
+        "host": f"{name}.{settings.domain}",
+        "path": "",
+        "upstream": str(service.upstream or "tunnel"),
+        "access": [str(network) for network in service.allow],
+        "second_factor": False,
+        "paths": [],
     }
 
 

@@ -20,6 +20,7 @@ from portward.store.groups import Groups
 from portward.store.handovers import Handovers
 from portward.store.keys import Keys
 from portward.store.links import Links
+from portward.store.publications import Publications
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
 from portward.store.standings import Standings
@@ -43,6 +44,7 @@ class Store:
         self.attempts = Attempts(database)
         self.standings = Standings(database)
         self.events = Events(database)
+        self.publications = Publications(database)
 
     @classmethod
     @asynccontextmanager

@@ -136,6 +136,16 @@ host_sessions = Table(
 )
 Index("host_sessions_session_id", host_sessions.c.session_id)
 
+publications = Table(
+    "publications",
+    metadata,
+    Column("name", String, primary_key=True),
+    _of_account(),
+    Column("key", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
 links = Table(
     "links",
     metadata,

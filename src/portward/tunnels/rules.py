@@ -32,7 +32,9 @@ class Policy:
     hold: timedelta = timedelta(seconds=5)
     """How long a visitor waits for a tunnel that is away."""
     allow: tuple[str, ...] = ()
-    """Networks that no limit of connections shuts out."""
+    """Networks that neither `deny` nor a limit of connections shuts out."""
+    deny: tuple[str, ...] = ()
+    """Networks whose connections are dropped before a word of SSH."""
     own: tuple[str, ...] = ()
     """Networks that are the gateway's: reachable by a jump only where a key's `reach` names an address or network."""
 

@@ -59,6 +59,9 @@ class NullKeeper:
     async def report(self) -> Mapping[str, Any]:
         return {"version": "1", "configuration": {"file": str(Path("portward.toml").absolute())}}
 
+    def source(self, service: str) -> str:
+        return "portward.toml"
+
     async def reload(self) -> Outcome:
         return Outcome(NOW, "runtime", "added wiki")
 
@@ -74,7 +77,7 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
         control = Control(state.tunnels_socket)
         portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"")
-        async with serving(create_admin(portal, journal, keeper, keeper), state.admin_socket):
+        async with serving(create_admin(portal, journal, keeper, keeper, keeper), state.admin_socket):
             ready.set()
             await stop.wait()
 

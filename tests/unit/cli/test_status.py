@@ -44,3 +44,13 @@ def test_it_shows_why_a_file_is_not_in_force(portward: Portward, fake: FakeKeepe
 def test_it_is_json_for_programs(portward: Portward, fake: FakeKeeper) -> None:
     fake.answer("GET /status", REPORT)
     assert json.loads(portward("status", "--json").stdout) == REPORT
+
+
+def test_it_tells_of_the_ssh_server_where_one_is_wanted(portward: Portward, fake: FakeKeeper) -> None:
+    tunnels = {"wanted": True, "running": True, "listen": [":2222"], "live": 2, "made": 1}
+    fake.answer("GET /status", REPORT | {"tunnels": tunnels})
+    assert "listens at :2222; 2 tunnels stand, 1 services were made on the spot" in portward("status").stdout
+    fake.answer("GET /status", REPORT | {"tunnels": tunnels | {"running": False}})
+    assert "does not answer; it should listen at :2222" in portward("status").stdout
+    fake.answer("GET /status", REPORT | {"tunnels": {"wanted": False}})
+    assert "SSH" not in portward("status").stdout

@@ -110,3 +110,7 @@ def test_an_unknown_service_can_not_be_unpublished() -> None:
 def test_what_can_not_be_read_is_invalid(name: str, publication: Publication) -> None:
     with pytest.raises(Invalid, match="expected"):
         publish("", name, publication)
+
+
+def test_a_service_that_dials_in_has_a_tunnel_instead_of_an_upstream() -> None:
+    assert publish("", "blog", Publication("tunnel")) == "[services.blog]\ntunnel = true\n"

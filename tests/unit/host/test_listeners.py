@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portward.host.listeners import VARIABLE, bequest, listen, listening
+from portward.host.listeners import VARIABLE, bequest, discard, lasting, listen, listening
+from portward.host.notify import NotifySocket
 
 
 @pytest.fixture
@@ -54,3 +55,39 @@ def test_a_failed_listen_leaves_no_descriptor_open(path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         listen(Path("missing") / path)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_lasting_socket_is_left_with_the_supervisor(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with NotifySocket(Path("shelf.sock")) as shelf:
+        monkeypatch.setenv("NOTIFY_SOCKET", "shelf.sock")
+        with lasting(path):
+            assert [message["FDNAME"] for message in shelf.messages()] == ["portal.sock"]
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.connect(str(path))  # somebody listens still
+        discard(path)
+        list(shelf.messages())
+        assert shelf.stored == {}
+        assert not path.exists()
+
+
+def test_a_lasting_socket_without_a_supervisor_goes_with_its_program(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    with lasting(path):
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not path.exists()
+
+
+def test_an_inherited_socket_can_be_discarded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    with listen(path) as kept, listen(Path("b.sock")) as other:
+        handle = os.dup(kept.fileno())
+        environment = bequest({Path("b.sock"): other}, {path.name: handle})
+        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
+        with lasting(path) as again:
+            assert again.getsockname() == str(path)
+        discard(path)
+        assert os.environ[VARIABLE] == f"b.sock={other.fileno()}"
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(handle)

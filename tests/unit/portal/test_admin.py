@@ -33,6 +33,9 @@ class Keeper:
     async def report(self) -> Mapping[str, Any]:
         return {"edge": {"running": True}}
 
+    def source(self, service: str) -> str:
+        return "portward.toml"
+
     async def reload(self) -> Outcome:
         return self.outcome
 
@@ -40,7 +43,7 @@ class Keeper:
 class Cli:
     def __init__(self, world: World) -> None:
         self.keeper, self.journal = Keeper(), Journal(world.store)
-        self.app = create_admin(world.portal, self.journal, self.keeper, self.keeper)
+        self.app = create_admin(world.portal, self.journal, self.keeper, self.keeper, self.keeper)
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://admin")
 
@@ -90,6 +93,7 @@ def test_services_are_listed_route_by_route(play) -> None:
             "access": "members",
             "second_factor": False,
             "paths": [],
+            "source": "portward.toml",
         }
 
     play(scenario)

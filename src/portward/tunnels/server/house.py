@@ -44,7 +44,12 @@ class House:
 
     def arrive(self, guest: Guest) -> None:
         self.guests.add(guest)
-        if not self.rules.policy.allow or not comes_from(self.rules.policy.allow, guest.address):
+        policy = self.rules.policy
+        if policy.allow and comes_from(policy.allow, guest.address):
+            return
+        if policy.deny and comes_from(policy.deny, guest.address):
+            guest.connection.drop("denied")
+        else:
             for one in self._door.enter(guest, guest.address):
                 one.connection.drop("door")
 
@@ -60,7 +65,11 @@ class House:
         """Tell of somebody who could not log in: of each source and reason once a minute."""
         if refusal is None:
             refusal = KeyRefused(
-                time=datetime.now(UTC), address=guest.address, why="silent", user=guest.user, version=guest.version
+                time=datetime.now(UTC),
+                address=guest.address,
+                why="denied" if guest.reason == "denied" else "silent",
+                user=guest.user,
+                version=guest.version,
             )
         source, now = (source_of(guest.address), refusal.why), time.monotonic()
         if now - self._told.get(source, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
