@@ -10,6 +10,7 @@ Facts may get lost; `reconcile` asks the SSH server itself, so that this costs d
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any, NamedTuple
 from portward.config import Settings
 from portward.config.publickeys import NoPublicKey, PublicKey, public_keys
 from portward.config.settings import ServiceSettings
-from portward.errors import NotFound, NotRunning, PortwardError
+from portward.config.spelling import NAME_PATTERN
+from portward.errors import NotFound, NotRunning, PortwardError, StoreError
 from portward.facts import Fact, TunnelClosed, TunnelOpened
 from portward.host.addresses import own_addresses
 from portward.host.files import replace
@@ -99,16 +101,27 @@ class Tunnelling:
         return f"key {made.key} of {made.account}" if made else "portward.toml"
 
     async def hear(self, facts: Iterable[Fact]) -> None:
-        """Keep what a tunnel brought with it, and when it was there last."""
-        for fact in facts:
-            if isinstance(fact, TunnelOpened | TunnelClosed) and fact.made:
-                await self._see([Carried(fact.service, fact.account, fact.key)])
+        """Keep what a tunnel brought with it, and when it was there last. What the store can't take now comes later."""
+        tunnels = [fact for fact in facts if isinstance(fact, TunnelOpened | TunnelClosed) and fact.made]
+        try:
+            await self._see([Carried(fact.service, fact.account, fact.key) for fact in tunnels])
+        except StoreError as error:
+            log.error("services that were made on the spot are not kept yet: %s", error)
 
     async def reconcile(self) -> None:
-        """Ask the server what it carries; forget what nobody has carried for a while."""
+        """Tell the server again, ask it what it carries, and forget what nobody has carried for a while.
+
+        While it does not answer, nothing is known, and so nothing forgotten.
+        """
+        await self.tell()
         if not self.wanted or self._settings is None:
             return
-        await self._see([Carried(live.service, live.account, live.key) for live in await self._live() if live.made])
+        try:
+            live = await self._control.live()
+        except NotRunning as error:
+            log.info("%s", error)
+            return
+        await self._see([Carried(one.service, one.account, one.key) for one in live if one.made])
         forgotten = await self._store.publications.forget_unseen(self._clock() - self._settings.tunnel_policy.forget)
         if forgotten:
             await self.load()
@@ -141,6 +154,9 @@ class Tunnelling:
     async def _see(self, carried: Iterable[Carried]) -> None:
         now, known = self._clock(), []
         for name, account, key in carried:
+            if not re.fullmatch(NAME_PATTERN, name):  # it would become part of the edge's configuration
+                log.error("the SSH server carries %r, which is no name of a service", name)
+                continue
             before = self._made.get(name)
             if before and (before.account, before.key) == (account, key):
                 known.append(name)
@@ -156,15 +172,6 @@ class Tunnelling:
             return
         self._made[publication.name] = publication
         self._changed.set()
-
-    async def _live(self) -> Sequence[Live]:
-        if not self.wanted:
-            return ()
-        try:
-            return await self._control.live()
-        except NotRunning as error:
-            log.info("%s", error)
-            return ()
 
 
 def _signers(settings: Settings) -> dict[str, tuple[PublicKey, ...]]:

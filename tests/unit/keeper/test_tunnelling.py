@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -223,15 +222,37 @@ def test_a_service_is_forgotten_when_no_tunnel_carried_it_for_long(told: Callabl
     told(story)
 
 
-def test_a_server_that_is_away_forgets_nothing_before_its_time(told: Callable[[Story], None]) -> None:
+def test_while_the_server_is_away_nothing_is_forgotten(told: Callable[[Story], None]) -> None:
     async def story(world: World) -> None:
         await world.tunnelling.follow(ASKED)
         await world.tunnelling.hear([world.opened("ann-blog")])
         world.state.tunnels_socket.unlink()
+        world.now += timedelta(days=2)
         await world.tunnelling.reconcile()
         assert world.carried() == ["ann-blog"]
         assert (await world.tunnelling.report())["running"] is False
-        with socket.socket(socket.AF_UNIX) as again:
-            again.bind(str(world.state.tunnels_socket))
+
+    told(story)
+
+
+@pytest.mark.parametrize("name", ["", "Blog", "a b", "a\n", "a|b", "-a", "x" * 33])
+def test_what_is_no_name_of_a_service_never_reaches_the_edge(told: Callable[[Story], None], name: str) -> None:
+    async def story(world: World) -> None:
+        await world.tunnelling.follow(ASKED)
+        world.live = [live(name)]
+        await world.tunnelling.hear([world.opened(name)])
+        await world.tunnelling.reconcile()
+        assert world.carried() == []
+
+    told(story)
+
+
+def test_the_supervisor_is_told_again_and_again(told: Callable[[Story], None]) -> None:
+    async def story(world: World) -> None:
+        await world.tunnelling.follow(ASKED)
+        world.state.tunnel_rules.unlink()
+        await world.tunnelling.reconcile()
+        assert world.state.tunnel_rules.exists()
+        assert world.words() == ["wanted", "wanted"]
 
     told(story)
