@@ -1,5 +1,6 @@
 """Saved tunnels as hypothesis makes them up, with difficult names, paths and users."""
 
+import shlex
 from datetime import timedelta
 
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ jumps = st.builds(Jump, hosts, ports, st.one_of(st.just(""), users.filter(lambda
 proxies = st.builds(Proxy, st.sampled_from(("socks4", "socks5", "http")), hosts, ports, st.one_of(st.just(""), users))
 commands = st.one_of(
     st.sampled_from(("nc %h %p", "cloudflared access ssh --hostname %h", r"C:\bin\nc.exe %h %p")),
-    TEXT.map(lambda text: f"nc '{text.replace('%', '%%')}' %h"),
+    TEXT.map(lambda text: f"nc {shlex.quote(text).replace('%', '%%')} %h"),  # an open quote is no shell command
 )
 ways = st.one_of(
     st.just({}),
