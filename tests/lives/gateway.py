@@ -12,6 +12,7 @@ own authority. The directory's path must be short, for the Unix sockets in it.
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -19,7 +20,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +36,7 @@ from portward.errors import NotRunning
 from portward.host.paths import State
 
 DOMAIN = "gate.test"
+_FIRST_PORT, _PORTS = 10_000, 2_500
 OWNER = "owner"
 _PLENTY = {"connections": 10_000, "new-connections": 1_000_000, "requests": 1_000_000, "session-requests": 1_000_000}
 
@@ -282,9 +284,21 @@ class Gateway:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for found in sockets:
-            found.bind(("127.0.0.1", 0))
-        return [found.getsockname()[1] for found in sockets]
+    """Ports of the loopback that nobody listens on.
+
+    They lie below those that the system gives to outgoing connections, and each process of a parallel run has a range
+    of its own, so that none is taken before its program listens there.
+    """
+    first = _FIRST_PORT + _PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    candidates = random.sample(range(first, first + _PORTS), _PORTS)
+    return [port for port in candidates if _is_free(port)][:count]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
