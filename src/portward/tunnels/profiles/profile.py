@@ -12,6 +12,7 @@ Raises `Invalid` with a sentence otherwise.
 """
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -206,6 +207,12 @@ def _require_command(command: str) -> None:
             f"{command!r} can't be a proxy command",
             way_out="%h is the host, %p the port, %% a percent sign, and no other",
         )
+    try:
+        shlex.split(command)
+    except ValueError as error:  # OpenSSH refuses a whole file for it
+        raise Invalid(
+            f"{command!r} can't be a proxy command: no shell can read it", way_out="close every quote"
+        ) from error
 
 
 def _require_port(port: int, least: int = 1) -> None:

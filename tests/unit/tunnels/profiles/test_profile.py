@@ -148,3 +148,9 @@ def test_a_proxy_command_is_filled_in_once() -> None:
 def test_nonsense_is_refused_with_a_sentence(parse: Callable[[str], object]) -> None:
     with pytest.raises(Invalid, match="is no"):
         parse("non sense:")
+
+
+@pytest.mark.parametrize("command", ["none", "=x", "nc %x", "nc ''' %h", 'nc "%h'])
+def test_a_command_that_openssh_would_read_otherwise_or_not_at_all_is_no_proxy(command: str) -> None:
+    with pytest.raises(Invalid, match="can't be a proxy command"):
+        Profile("gate", "gate.example.com", proxy_command=command)
