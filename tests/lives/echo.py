@@ -7,6 +7,7 @@ with Echo(directory / "echo.sock") as echo:
 import socket
 import socketserver
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,5 +70,6 @@ def converse(connection: socket.socket, words: bytes) -> bytes:
 
 
 def _say(connection: socket.socket, words: bytes) -> None:
-    connection.sendall(words)
-    connection.shutdown(socket.SHUT_WR)
+    with suppress(OSError):  # the other side may hang up first, which whoever reads then sees
+        connection.sendall(words)
+        connection.shutdown(socket.SHUT_WR)

@@ -64,9 +64,9 @@ class Publisher:
         return answer.partition("=")[2]
 
     async def wait_for_answer(self, seconds: float = 2.0) -> bool:
-        """Whether a HAProxy answers now or soon: one that died is back within a second."""
+        """Whether a HAProxy answers now or soon, worker and master: one that died is back within a second."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while await self.running() is None:
+        while await self.running() is None or not await self._runtime.master_answers():
             if asyncio.get_running_loop().time() > deadline:
                 return False
             await asyncio.sleep(0.05)

@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.lives.places import short_directory
 from typer.testing import CliRunner, Result
 
 from portward.cli.app import app
@@ -16,18 +17,19 @@ WANTS = Path("systemd/user/default.target.wants")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A user with directories of their own; `run("list", code=0)`."""
     for variable, directory in (("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_RUNTIME_DIR", "run")):
         monkeypatch.setenv(variable, str(tmp_path / directory))
-    monkeypatch.setenv("PORTWARD_STATE", str(tmp_path / "gateway"))
 
     def call(*words: str, code: int = 0, group: str = "tunnel") -> Result:
         result = CliRunner().invoke(app, [group, *words])
         assert result.exit_code == code, result.output
         return result
 
-    return call
+    with short_directory() as gateway:
+        monkeypatch.setenv("PORTWARD_STATE", str(gateway))
+        yield call
 
 
 def saved(run: Run) -> list[dict[str, object]]:

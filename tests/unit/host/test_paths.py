@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import pytest
+from tests.lives.places import short_directory
 
 from portward.errors import Environment
 from portward.host.paths import State
 
 
-def test_paths_are_absolute_so_that_every_program_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert State(Path(".portward")).admin_socket == tmp_path / ".portward" / "run" / "admin.sock"
+def test_paths_are_absolute_so_that_every_program_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_directory() as directory:
+        monkeypatch.chdir(directory)
+        assert State(Path(".portward")).admin_socket == directory / ".portward" / "run" / "admin.sock"
+        monkeypatch.undo()
 
 
 def test_a_path_without_room_for_sockets_is_refused_with_a_way_out() -> None:

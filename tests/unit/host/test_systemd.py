@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class TestInTree:
         (prefix / "bin" / "portward").touch()
         (prefix / "bin" / "python").symlink_to("/usr/bin/env")
         for parent in (prefix, *prefix.parents):
-            if parent.is_relative_to(tmp_path.parent.parent):
+            if parent.is_relative_to(tempfile.gettempdir()) and parent != Path(tempfile.gettempdir()):
                 parent.chmod(0o755)
         (tmp_path / "root").mkdir()
         return Installation(prefix, tmp_path / "root")
