@@ -17,7 +17,7 @@ from tests.lives.browser.chromium import Chromium
 from tests.lives.browser.person import Person
 from tests.lives.browser.site import Site
 from tests.lives.conftest import short_directory
-from tests.lives.gateway import Gateway, free_ports
+from tests.lives.gateway import Gateway
 
 BELIEVED = {"forwarded-for": ["127.0.0.0/8"]}
 """So that one person's wrong passwords make no other wait."""
@@ -47,8 +47,7 @@ def harbour() -> Iterator[Gateway]:
             "vault": {"upstream": url, "second-factor": True},
             "open": {"upstream": url, "access": "public"},
         }
-        tunnels = {"listen": f"127.0.0.1:{free_ports(1)[0]}", "approve-unknown-keys": True}
-        with Gateway(directory, services, proxies=BELIEVED, tunnels=tunnels) as running:
+        with Gateway(directory, services, proxies=BELIEVED, tunnels={"approve-unknown-keys": True}) as running:
             running.enrol_owner().close()
             running.cli("group", "add", "staff")
             yield running
