@@ -134,6 +134,7 @@ def test_an_unknown_key_is_let_in_by_whoever_logs_in_behind_its_link(
         person.arrives("auth", "/?news=approved")
         tunnel = person.page.get_by_role("listitem").filter(has_text=f"with the key {name}")
         wait_for(lambda: person.page.reload() and tunnel.count(), "the tunnel to stand")
+        wait_for(lambda: f"{name}-draft" in harbour.cli("services"), "the service to be published")
         person.open(f"{name}-draft", "/page")
         person.sees(upstream.secret)
         person.open("auth")
