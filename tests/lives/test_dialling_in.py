@@ -98,6 +98,11 @@ def say(port: int, words: bytes, address: str = "127.0.0.1") -> bytes:
             return b""
 
 
+def speak_and_hear(connection: socket.socket) -> bytes:
+    connection.sendall(b"hello")
+    return connection.recv(10)
+
+
 def wait_for_page(visitor: Visitor, host: str, status: int) -> str:
     def look() -> str | None:
         answer = visitor.fetch(host)
@@ -210,8 +215,7 @@ def test_a_denied_address_reaches_no_raw_tcp_service(world: World) -> None:
     with socket.create_connection(("127.0.0.1", world.tcp["plain"]), PATIENCE, ("127.0.0.99", 0)) as connection:
         connection.settimeout(1)
         with pytest.raises((TimeoutError, ConnectionError)):  # reset, where it was dropped before the words came
-            connection.sendall(b"hello")
-            connection.recv(10)
+            speak_and_hear(connection)
     world.gateway.wait_for_events(rule="denied", address="127.0.0.99")
 
 
