@@ -107,7 +107,7 @@ class Chores:
 
     def _mending_pause(self) -> float:
         """Longer where there is so much to compare that it takes its time."""
-        return max(30.0, 50 * self._mending_took)
+        return max(30.0, 100 * self._mending_took)
 
     async def tidy(self) -> None:
         await self._identity.tidy(self._clock())
