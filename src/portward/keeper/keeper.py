@@ -26,6 +26,7 @@ from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.facts import Fact
+from portward.host.memory import give_back, spend_little
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
 from portward.identity.devices import Devices
@@ -61,6 +62,7 @@ def clock() -> datetime:
 
 async def run(config: Path, state: State) -> None:
     """Run until SIGTERM or SIGINT. Raises `PortwardError` when it can't start."""
+    spend_little()
     stop = _stop_at_signals()
     state.prepare()
     engine = find_engine()
@@ -131,6 +133,7 @@ async def run(config: Path, state: State) -> None:
                 state.admin_socket,
             )
         )
+        give_back()
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)

@@ -4,7 +4,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -66,10 +65,8 @@ def as_if_migrated(copy: Path) -> None:
         connection.execute("UPDATE accounts SET display_name = 'migrated'")
 
 
-def test_a_fresh_store_is_made_quickly_and_is_private(path: Path) -> None:
-    before = time.monotonic()
+def test_a_fresh_store_is_made_once_and_is_private(path: Path) -> None:
     assert asyncio.run(migrate(path))
-    assert time.monotonic() - before < 2
     assert not asyncio.run(migrate(path))
     asyncio.run(add_account(path, "ann"))
     for file in path.parent.glob("portward.db*"):
