@@ -14,7 +14,8 @@ from tests.lives.places import short_directory
 from tests.lives.processes import survivors
 from tests.lives.upstream import Upstream
 
-MOST_MEMORY = 150e6
+MOST_MEMORY = 140e6
+"""150 MB are promised."""
 
 
 def test_it_is_ready_soon_and_small_at_its_first_start_and_at_the_next(make_gateway: MakeGateway) -> None:
@@ -34,9 +35,13 @@ def test_it_is_ready_soon_and_small_at_its_first_start_and_at_the_next(make_gate
 
 
 def _memory(mark: str, supervisor: int) -> dict[str, int]:
-    """Resident bytes by program."""
+    """Resident bytes by program, a page that several share counted once among them (the proportional set size).
+
+    How much of a library's file is resident depends on the system's page cache, by megabytes from one clone to another.
+    """
     family = [psutil.Process(supervisor), *psutil.Process(supervisor).children(recursive=True)]
-    return {f"{_name(process)} {process.pid}": process.memory_info().rss for process in family}
+    print(f"{sum(process.memory_info().rss for process in family) / 1e6:.0f} MB with shared pages counted for each")
+    return {f"{_name(process)} {process.pid}": process.memory_full_info().pss for process in family}
 
 
 def _name(process: psutil.Process) -> str:
