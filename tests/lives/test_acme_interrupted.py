@@ -21,7 +21,14 @@ SLOW = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "2"}
 def rounds(gateway: Gateway) -> list[psutil.Process]:
     """The processes that talk to authorities."""
     children = psutil.Process(gateway.pids.keeper).children()
-    return [child for child in children if "portward.pki.acme" in " ".join(child.cmdline())]
+    return [child for child in children if "portward.pki.acme" in _command_line(child)]
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Empty for one that has just ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def wait_for_open_order(gateway: Gateway) -> None:
