@@ -134,13 +134,13 @@ class Configuration:
     async def reload(self) -> Outcome:
         """Bring the file as it is now into force. Never raises for a bad one: the outcome tells."""
         async with self._changing:
-            try:
-                return await self._apply(*self._read(text_of(self.path)))
-            except PortwardError as error:
-                log.error("portward.toml was not applied: %s", error)
-                self.rejected = Outcome(self._clock(), error=error)
-                await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
-                return self.rejected
+            return await self._reload()
+
+    async def follow(self) -> None:
+        """The file may have changed: as `reload`, unless what it says is in force already."""
+        async with self._changing:
+            if self.rejected is not None or self._says() != self._text:
+                await self._reload()
 
     async def republish(self) -> None:
         """Bring services that keys made on the spot into force, and those that are over out of it."""
@@ -171,6 +171,15 @@ class Configuration:
                 raise
             self._in_force = fresh
 
+    async def _reload(self) -> Outcome:
+        try:
+            return await self._apply(*self._read(text_of(self.path)))
+        except PortwardError as error:
+            log.error("portward.toml was not applied: %s", error)
+            self.rejected = Outcome(self._clock(), error=error)
+            await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
+            return self.rejected
+
     async def _mend(self, before: InForce) -> None:
         await self._own_files.refresh(before.settings.tls.files, before.plan.hosts)
         await self._certificates.renew()
@@ -188,7 +197,7 @@ class Configuration:
         before = self._in_force.of_file if self._in_force else None
         if self._in_force and self.applied and before == settings:
             await self._mend(self._in_force)
-            self.rejected = None
+            self._text, self.rejected = text, None
             return self.applied
         await self._check_ports(before, settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
@@ -198,7 +207,7 @@ class Configuration:
             await self._certificates.renew()
         if self.rejected is None or before is not None:
             files.replace(self._state.last_good, text.encode())
-        self.applied = Outcome(self._clock(), how, _difference(before, settings))
+        self._text, self.applied = text, Outcome(self._clock(), how, _difference(before, settings))
         self.rejected = self.rejected if before is None else None
         await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
         return self.applied
@@ -256,6 +265,13 @@ class Configuration:
             if not self._state.last_good.exists():
                 raise
             return self._last_good(error)
+
+    def _says(self) -> str | None:
+        """The file as it is now; None where it can't be read."""
+        try:
+            return text_of(self.path)
+        except ConfigError:
+            return None
 
     def _has_other_last_good(self) -> bool:
         return self._state.last_good.exists() and text_of(self._state.last_good) != self._text

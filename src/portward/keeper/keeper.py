@@ -195,7 +195,7 @@ async def _work(
 async def _follow_file(configuration: Configuration, stop: asyncio.Event) -> None:
     """Saving the file applies it."""
     async for _ in changes_of(configuration.path, stop):
-        await configuration.reload()
+        await configuration.follow()
 
 
 async def _reload_at_hangup(configuration: Configuration) -> None:
