@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from portward.config.defence import Defence
+from portward.config.limits import Limits
 from portward.config.section import Section
 from portward.config.tls import Tls
 from portward.config.tunnels import Carried, PortOrAddress, Tunnels
@@ -22,12 +24,10 @@ from portward.config.values import (
     Address,
     Authority,
     CertificateFile,
-    Count,
     Duration,
     Flag,
     Host,
     ListenAddress,
-    ListFile,
     Network,
     PathPrefix,
     Port,
@@ -58,21 +58,6 @@ class Proxies(Section):
     """Networks that must send PROXY protocol v1 or v2."""
 
 
-class Limits(Section):
-    """Per source: an IPv4 address or an IPv6 /64."""
-
-    connections: Count = 200
-    """Open connections of one source."""
-    new_connections: Count = 300
-    """New connections of one source in 10 s."""
-    requests: Count = 2000
-    """Requests of one source in 10 s, over all services."""
-    session_requests: Count = 2000
-    """Requests in 10 s of one session."""
-    max_connections: Count = 4000
-    """Open connections of all sources together."""
-
-
 class Timeouts(Section):
     """How long the edge waits for whom."""
 
@@ -101,17 +86,6 @@ class SessionPolicy(Section):
     """A session ends this long after its login, however much it is used."""
     second_factor: Duration = timedelta(hours=24)
     """How long a second factor counts for services that demand one."""
-
-
-class Defence(Section):
-    """Address lists of gate 2. `allow` is looked at first."""
-
-    allow: tuple[Network, ...] = ()
-    """Networks that no list and no limit of gate 2 shuts out. They still have to log in."""
-    deny: tuple[Network, ...] = ()
-    """Networks whose connections are dropped before TLS."""
-    deny_files: tuple[ListFile, ...] = ()
-    """Files with more of them, one a line; HAProxy reads them, so they may be long."""
 
 
 class Devices(Section):

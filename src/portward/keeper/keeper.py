@@ -29,6 +29,7 @@ from portward.facts import Fact
 from portward.host.memory import give_back, spend_little
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
+from portward.host.serving import serving
 from portward.identity.devices import Devices
 from portward.identity.enrolments import path_of
 from portward.identity.identity import Identity
@@ -37,7 +38,6 @@ from portward.keeper.chores import Chore, Chores, every, repeat
 from portward.keeper.configuration import Configuration
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.following import changes_of, follow_own_files
-from portward.keeper.serving import serving
 from portward.keeper.status import Status
 from portward.keeper.tunnelling import Tunnelling
 from portward.pki.acme.renewals import Renewals

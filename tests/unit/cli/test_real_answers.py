@@ -20,11 +20,11 @@ from portward.config import Settings
 from portward.config.starter import STARTER
 from portward.facts import RequestRefused
 from portward.host.paths import State
+from portward.host.serving import serving
 from portward.identity.devices import Devices, NullGuard
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Outcome
-from portward.keeper.serving import serving
 from portward.model import Session
 from portward.pki.enroller import Enroller
 from portward.portal.admin import create_admin

@@ -5,25 +5,23 @@ async with serving_folder(Path("public"), Path("/run/user/1000/portward/files.so
 Nothing that begins with a dot is shown or served, and no link leads out of the directory.
 """
 
-import asyncio
 import html
 import os
 import stat
-from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import quote
 
 import anyio.to_thread
-import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from portward.host.files import private_directory
-from portward.host.listeners import listening
+from portward.host.serving import serving
 
 _MOST_ENTRIES = 10_000
 _PAGE = """\
@@ -98,33 +96,7 @@ class Folder(StaticFiles):
 async def serving_folder(directory: Path, socket: Path) -> AsyncIterator[None]:
     """Serve it at a Unix socket (0600) while the block runs."""
     private_directory(socket.parent)
-    with listening(socket) as listener:
-        server = _Server(
-            uvicorn.Config(
-                Folder(directory),
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await task
-
-
-class _Server(uvicorn.Server):
-    """Signals belong to whoever keeps the tunnel up."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
+    async with serving(Folder(directory), socket):
         yield
 
 

@@ -16,7 +16,7 @@ from portward.host.listeners import BACKLOG, listening
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to the keeper, not to one of its apps."""
+    """Signals belong to the program, not to one of its apps."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, path: Path) -> AsyncIterator[None]:
-    """Serve `app` while the block runs; requests under way get two seconds to end."""
+    """Serve `app` (0600) while the block runs; requests under way get two seconds to end."""
     with listening(path) as listener:
         server = _Server(
             uvicorn.Config(

@@ -1,0 +1,18 @@
+"""The table [defence]: who is shut out before anything else is looked at, and who never is.
+
+Defence.model_validate({"allow": ["192.0.2.0/24"]})
+"""
+
+from portward.config.section import Section
+from portward.config.values import ListFile, Network
+
+
+class Defence(Section):
+    """Address lists of gate 2. `allow` is looked at first."""
+
+    allow: tuple[Network, ...] = ()
+    """Networks that no list and no limit of gate 2 shuts out. They still have to log in."""
+    deny: tuple[Network, ...] = ()
+    """Networks whose connections are dropped before TLS."""
+    deny_files: tuple[ListFile, ...] = ()
+    """Files with more of them, one a line; HAProxy reads them, so they may be long."""
