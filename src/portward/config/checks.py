@@ -14,6 +14,7 @@ from portward.config.carriage import check_carriage
 from portward.config.devices import check_devices
 from portward.config.findings import Finding
 from portward.config.lines import KeyPath
+from portward.config.named import check_names
 from portward.config.settings import ServiceSettings, Settings
 from portward.config.tls import Tls
 from portward.config.values import Address
@@ -34,6 +35,7 @@ class Surroundings:
 
 def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     """Every contradiction, in the order of the file."""
+    yield from check_names(settings)
     yield from _listeners(settings)
     yield from check_carriage(settings)
     yield from _trusted(settings)

@@ -124,7 +124,7 @@ def _checked_rest(
 def _readable_part(data: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
     """The data without the services and sections that have mistakes; None where the others depend on those."""
     broken = [details["loc"] for details in error.errors(include_url=False)]
-    if any(path[0] in {"domain", "listen"} or path == ("services",) for path in broken):
+    if any(path[0] in {"domain", "listen", "networks"} or path == ("services",) for path in broken):
         return None
     services = dict(data.get("services", {}))
     for path in broken:

@@ -7,9 +7,10 @@ Keys are written with dashes in the file (`second-factor`) and with underscores 
 `30s`, `15m`, `12h` and `30d`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -17,6 +18,7 @@ from pydantic import ConfigDict, Field
 from portward.config.defence import Defence
 from portward.config.limits import Limits
 from portward.config.section import Section
+from portward.config.spelling import NetworkName
 from portward.config.tls import Tls
 from portward.config.tunnels import Carried, PortOrAddress, Tunnels
 from portward.config.values import (
@@ -29,9 +31,11 @@ from portward.config.values import (
     Host,
     ListenAddress,
     Network,
+    NetworkLabel,
     PathPrefix,
     Port,
     ServiceName,
+    Source,
     Timeout,
     UpstreamUrl,
 )
@@ -148,8 +152,8 @@ class ServiceSettings(Section):
     """`tcp` passes raw connections on: no login stands before it, `allow` does."""
     listen: PortOrAddress | None = None
     """The port of a `tcp` service, or its address and port."""
-    allow: tuple[Network, ...] = ()
-    """Networks that may connect to a `tcp` service; nobody else does."""
+    allow: tuple[Source, ...] = ()
+    """Networks, or names of networks, that may connect to a `tcp` service; nobody else does."""
     proxy_protocol: Literal["v2"] | None = None
     """`v2` tells the upstream of a `tcp` service the visitor's address (PROXY protocol, version 2)."""
     access: AccessRule = Access(members=True)
@@ -185,6 +189,8 @@ class Settings(Section):
     """Certificates, and the versions of TLS that are spoken."""
     proxies: Proxies = Proxies()
     """Load balancers in front of the edge."""
+    networks: dict[NetworkLabel, tuple[Network, ...]] = Field(default={})
+    """Networks by name, for lists elsewhere in the file: `office = ["203.0.113.0/24"]`."""
     limits: Limits = Limits()
     """How much one source may ask for."""
     timeouts: Timeouts = Timeouts()
@@ -201,6 +207,13 @@ class Settings(Section):
     """What is written down, and for how long."""
     services: dict[ServiceName, ServiceSettings] = Field(default={})
     """The private services, by name."""
+
+    def networks_of(self, sources: Iterable[Source]) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks that a list means, each once. Names must be known; `portward.config.named` checks that."""
+        found: dict[IPv4Network | IPv6Network, None] = {}
+        for source in sources:
+            found |= dict.fromkeys(self.networks[source] if isinstance(source, NetworkName) else (source,))
+        return tuple(found)
 
     @property
     def portal_host(self) -> str:

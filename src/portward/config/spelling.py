@@ -18,6 +18,7 @@ _LONGEST = timedelta(days=36500)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
+NETWORK_NAME_PATTERN = r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _PERSON = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _ROLES = ("public", "members", "owners")
 
@@ -45,6 +46,12 @@ class Address:
     @property
     def port(self) -> int:
         return int(self.text.rpartition(":")[2])
+
+
+class NetworkName(str):
+    """The name of networks, as the table [networks] gives it; only there it is said which ones they are."""
+
+    __slots__ = ()
 
 
 def parse_host(value: object) -> str:
@@ -134,6 +141,25 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
     except ValueError:
         raise Misspelt("is not a network", expected=expected) from None
     raise Misspelt("has bits set right of its mask", expected=expected, way_out=f"write {meant}")
+
+
+def parse_network_name(value: object) -> NetworkName:
+    if not isinstance(value, str) or not re.fullmatch(NETWORK_NAME_PATTERN, value):
+        raise Misspelt(
+            "is not a name for networks", expected="lower-case letters, digits and inner dashes, first a letter"
+        )
+    return NetworkName(value)
+
+
+def parse_source(value: object) -> IPv4Network | IPv6Network | NetworkName:
+    """A network as `parse_network` reads it, or the name of several."""
+    if isinstance(value, str) and re.fullmatch(NETWORK_NAME_PATTERN, value):
+        return NetworkName(value)
+    try:
+        return parse_network(value)
+    except Misspelt as error:
+        expected = "a network such as 10.0.0.0/8 or 2001:db8::/32, one address, or a name from [networks]"
+        raise Misspelt(error.problem, expected=expected, way_out=error.way_out) from None
 
 
 def parse_directory(value: object) -> str:

@@ -15,8 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 
 from portward.config.spelling import (
     NAME_PATTERN,
+    NETWORK_NAME_PATTERN,
     Address,
     Misspelt,
+    NetworkName,
     parse_access,
     parse_address,
     parse_directory,
@@ -24,9 +26,11 @@ from portward.config.spelling import (
     parse_email,
     parse_host,
     parse_network,
+    parse_network_name,
     parse_path,
     parse_resolver,
     parse_service_name,
+    parse_source,
     parse_word,
     spell_access,
     spell_duration,
@@ -48,10 +52,12 @@ __all__ = [
     "Host",
     "ListenAddress",
     "Network",
+    "NetworkLabel",
     "PathPrefix",
     "Port",
     "ResolverAddress",
     "ServiceName",
+    "Source",
     "Span",
     "Timeout",
     "UpstreamUrl",
@@ -146,6 +152,14 @@ Network = Annotated[
     PlainSerializer(str),
     _text(examples=["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]),
 ]
+NetworkLabel = Annotated[NetworkName, BeforeValidator(parse_network_name), _text(pattern=f"^{NETWORK_NAME_PATTERN}$")]
+Source = Annotated[
+    IPv4Network | IPv6Network | NetworkName,
+    BeforeValidator(parse_source),
+    PlainSerializer(str),
+    _text(examples=["office", "10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]),
+]
+"""A network, or the name of several from the table [networks]; `Settings.networks_of` says which those are."""
 UpstreamUrl = Annotated[
     Upstream,
     BeforeValidator(parse_upstream),

@@ -200,7 +200,10 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
         "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request"),
         "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout"),
     }
-    files |= {f"tcp-{name}.lst": _lines(service.allow) for name, service in settings.tcp_services.items()}
+    files |= {
+        f"tcp-{name}.lst": _lines(settings.networks_of(service.allow))
+        for name, service in settings.tcp_services.items()
+    }
     for rule in RULES.values():
         if rule.status and (devices or rule.name not in DEVICE_RULES):
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
