@@ -151,6 +151,52 @@ class DeviceExpiring(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorAnswered(Fact):
+    """A service answered a request of nobody who is logged in with an error. Judged at once, and not kept.
+
+    `errors` of `requests` of this source were answered so in the last 10 s. `credential` marks what the request brought
+    to prove itself, without telling it: the same for the same, empty for none.
+    """
+
+    host: str = ""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    errors: int = 0
+    requests: int = 0
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBanned(Fact):
+    """A source is shut out from now on. `source`, `reason`, `by`, `count` as in `model.Ban`; no `until`: for good."""
+
+    source: str
+    reason: str
+    by: str
+    until: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanLifted(Fact):
+    """A source may come again; `by` is `time` where its ban was over, an account, `cli`, or what made it."""
+
+    source: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowBan(Fact):
+    """A detector in shadow mode would have banned this source until then, and did not."""
+
+    source: str
+    detector: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Fact):
     """A configuration took effect; `how` is reload, runtime or start."""
 

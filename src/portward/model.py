@@ -283,3 +283,23 @@ class Event:
     sni: str = ""
     account: str = ""
     fields: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A source that is shut out, or was. `source` is canonical: `203.0.113.7`, `203.0.113.0/24`, `2001:db8::/64`.
+
+    `reason` is a detector's name, or what somebody wrote; `by` is `detector`, an account, `cli`, `import`, or
+    `list:NAME`. Without `until` it is for good. `count` is how often this source was banned, this time included.
+    `evidence` holds the facts that led to it as lines of JSON, 20 at most.
+    """
+
+    source: str
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None = None
+    count: int = 1
+    evidence: tuple[str, ...] = ()
+    lifted_at: datetime | None = None
+    lifted_by: str = ""

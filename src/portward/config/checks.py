@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from portward.config.carriage import check_carriage
+from portward.config.detectors import contradictions
 from portward.config.devices import check_devices
 from portward.config.findings import Finding
 from portward.config.lines import KeyPath
@@ -42,6 +43,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from _lifetimes(settings)
     yield from _acme(settings)
     yield from _hosts(settings)
+    yield from _detectors(settings)
     yield from _repeated_routes(settings)
     yield from check_devices(list(placed_routes(settings)))
     for path, route in placed_routes(settings):
@@ -50,6 +52,12 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     for name, service in settings.tcp_services.items():
         if service.upstream:
             yield from _loop(("services", name), service.upstream, settings, around)
+
+
+def _detectors(settings: Settings) -> Iterator[Finding]:
+    for name, key, problem in contradictions(settings.defence.detectors):
+        expected = "address, prefix or network" if key == "scope" else "a cap no shorter than `ban`"
+        yield Finding(("defence", "detectors", name, key), problem, expected)
 
 
 def placed_routes(settings: Settings) -> Iterator[tuple[KeyPath, Route]]:

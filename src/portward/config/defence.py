@@ -3,6 +3,9 @@
 Defence.model_validate({"allow": ["192.0.2.0/24"]})
 """
 
+from pydantic import Field
+
+from portward.config.detectors import Detectors
 from portward.config.section import Section
 from portward.config.values import ListFile, Network
 
@@ -16,3 +19,7 @@ class Defence(Section):
     """Networks whose connections are dropped before TLS."""
     deny_files: tuple[ListFile, ...] = ()
     """Files with more of them, one a line; HAProxy reads them, so they may be long."""
+    probe_paths: ListFile | None = None
+    """A file with a path on each line, in place of the list of scanners' paths that ships with Portward."""
+    detectors: Detectors = Field(default_factory=Detectors)
+    """How many signs of each kind get a source banned, and for how long."""

@@ -28,6 +28,8 @@ def table_of(name: str) -> dict[str, Any]:
         "services.NAME": "ServiceSettings",
         "services.NAME.routes": "RouteSettings",
         "tunnels.authorities": "TunnelAuthority",
+        "defence.detectors": "Detectors",
+        "defence.detectors.NAME": "DetectorSettings",
     }
     if name == "":
         return SCHEMA
