@@ -27,7 +27,7 @@ from portward.tunnels.server.publishing import Wish
 from portward.tunnels.server.wire import Lane, data_of
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
 
 _FULL_BYTES = 256 * 1024
 """What may wait for the network in one connection before whoever sends has to wait."""
@@ -58,9 +58,9 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
         self._asking = False
 
     @property
-    def guest(self) -> "Guest | None":
+    def peer(self) -> "Peer | None":
         """Who decides for this connection; None when it is over."""
-        return cast("Guest | None", self.get_owner())
+        return cast("Peer | None", self.get_owner())
 
     @property
     def channels(self) -> int:
@@ -237,21 +237,21 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
 
     def drop(self, reason: str) -> None:
         """End it without a word, as when nobody is there to hear it."""
-        if self.guest is not None:
-            self.guest.reason = reason
+        if self.peer is not None:
+            self.peer.reason = reason
         self.abort()
 
     # ---- who it is -------------------------------------------------------------------------------------------------
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
-        """Tell the guest when the owner of a key has proved itself, beyond offering a key."""
+        """Tell the peer when the owner of a key has proved itself, beyond offering a key."""
         valid = await super().validate_public_key(username, key_data, msg, signature)
-        if valid and msg and self.guest is not None:
-            self.guest.proved(username)
+        if valid and msg and self.peer is not None:
+            self.peer.proved(username)
         return valid
 
     async def _validate_openssh_certificate(self, username: str, cert: SSHOpenSSHCertificate) -> asyncssh.SSHKey | None:
-        if self.guest is None or not self.guest.accepts_certificate(username, cert):
+        if self.peer is None or not self.peer.accepts_certificate(username, cert):
             return None
         return await super()._validate_openssh_certificate(username, cert)
 
@@ -264,14 +264,14 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
         self.create_task(self._forward(_path(packet)))
 
     def _process_cancel_tcpip_forward_global_request(self, packet: SSHPacket) -> None:
-        self._report_global_response(self.guest is not None and self.guest.withdraw(_wish(packet)))
+        self._report_global_response(self.peer is not None and self.peer.withdraw(_wish(packet)))
 
     def _process_cancel_streamlocal_forward_at_openssh_dot_com_global_request(self, packet: SSHPacket) -> None:
-        self._report_global_response(self.guest is not None and self.guest.withdraw(_path(packet)))
+        self._report_global_response(self.peer is not None and self.peer.withdraw(_path(packet)))
 
     async def _forward(self, wish: Wish) -> None:
         """Answer with success, with the port where the client left the choice to us, or with failure."""
-        port = None if self.guest is None else await self.guest.forward(wish)
+        port = None if self.peer is None else await self.peer.forward(wish)
         chosen = UInt32(port) if port is not None and not wish.path and wish.port == 0 else port is not None
         self._report_global_response(chosen)
 
@@ -285,8 +285,8 @@ class Connection(SSHServerConnection, asyncio.BufferedProtocol):
         return None
 
     def _refuses(self, what: str) -> bool:
-        if self.guest is not None:
-            self.guest.refuse(what, "only tunnels are forwarded here")
+        if self.peer is not None:
+            self.peer.refuse(what, "only tunnels are forwarded here")
         return False
 
 

@@ -1,7 +1,7 @@
 """Where services and the tunnels that carry them meet, and whose name a name is.
 
 async with Exchange(state, rules, reports) as exchange:
-    await exchange.grant(guest, Wish("blog", 80), 0)           # Tunnel(…), or Refused("blog is held by …")
+    await exchange.grant(peer, Wish("blog", 80), 0)           # Tunnel(…), or Refused("blog is held by …")
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from portward.tunnels.server.service import Service
 from portward.tunnels.server.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
 
 _ANSWER_SECONDS = 1.5
 """A predecessor that says nothing for so long is dead, and its name goes to its successor."""
@@ -72,7 +72,7 @@ class Exchange:
         Names made on the spot have their sockets as long as they are some key's.
         """
         self.rules = rules
-        held = {tunnel.guest.owner for tunnel in self.tunnels()}
+        held = {tunnel.peer.owner for tunnel in self.tunnels()}
         known = {key.fingerprint for key in rules.keys} | {certified(account) for account in rules.accounts}
         self._claims.keep(known | held)
         wanted = {rule.name: (rule, False) for rule in rules.services}
@@ -100,7 +100,7 @@ class Exchange:
 
     async def _shut(self, name: str) -> None:
         for tunnel in tuple(self.services[name].tunnels):
-            tunnel.guest.dismiss("cut", f"the service {name} is gone")
+            tunnel.peer.dismiss("cut", f"the service {name} is gone")
         self.services[name].abolish()
         await self._close(name)
 
@@ -115,80 +115,80 @@ class Exchange:
         for service in self.services.values():
             yield from service.tunnels
 
-    async def grant(self, guest: "Guest", wish: Wish, unnamed: int) -> Tunnel | Loop | Refused:
+    async def grant(self, peer: "Peer", wish: Wish, unnamed: int) -> Tunnel | Loop | Refused:
         """Carry out a wish, if the rules and the holders of the name permit it.
 
         `unnamed` is how many names were already made up for this connection.
         """
         while True:
             number = unnamed
-            verdict = decide(wish, guest.known, self.rules, lambda: self._made_up(guest, number))  # noqa: B023
+            verdict = decide(wish, peer.known, self.rules, lambda: self._made_up(peer, number))  # noqa: B023
             if not isinstance(verdict, Publish):
                 return verdict
             async with self._locks[verdict.service.name]:
-                obstacle = await self._obstacle(guest, verdict)
+                obstacle = await self._obstacle(peer, verdict)
                 if not obstacle:
-                    return await self._establish(guest, wish, verdict)
+                    return await self._establish(peer, wish, verdict)
             if wish.host in ("", "localhost") and wish.port == 0 and not wish.path and unnamed < 20:
                 unnamed += 1
                 continue
             return Refused(obstacle)
 
-    def _made_up(self, guest: "Guest", number: int) -> str:
-        return made_up(self._secret, guest.owner, number)
+    def _made_up(self, peer: "Peer", number: int) -> str:
+        return made_up(self._secret, peer.owner, number)
 
-    async def _obstacle(self, guest: "Guest", verdict: Publish) -> str:
+    async def _obstacle(self, peer: "Peer", verdict: Publish) -> str:
         """Who is in the way, as a sentence; "" when nobody is. Dead predecessors of the same key are dropped."""
-        name, key = verdict.service.name, guest.known
+        name, key = verdict.service.name, peer.known
         now = datetime.now(UTC)
-        if verdict.made and (owner := self._claims.owner(name, now)) not in (None, guest.owner):
+        if verdict.made and (owner := self._claims.owner(name, now)) not in (None, peer.owner):
             return f"{name} belongs to {self._called(owner)}; choose another name, or use that key"
-        if verdict.made and not self._claims.room(name, guest.owner):
+        if verdict.made and not self._claims.room(name, peer.owner):
             return f"the key {key.name} has {NAMES_OF_A_KEY} names already; each is free a month after its last use"
         service = self.services.get(name)
         for tunnel in tuple(service.tunnels) if service else ():
-            holder = tunnel.guest.known
-            if tunnel.guest.owner != guest.owner:
+            holder = tunnel.peer.known
+            if tunnel.peer.owner != peer.owner:
                 return (
                     f"{name} is held by the key {holder.name} of {holder.account}, connected from "
-                    f"{tunnel.guest.address} since {tunnel.since:%H:%M} UTC; end that tunnel, or choose another name"
+                    f"{tunnel.peer.address} since {tunnel.since:%H:%M} UTC; end that tunnel, or choose another name"
                 )
-            if tunnel.guest is not guest and not await tunnel.guest.connection.answers(_ANSWER_SECONDS):
-                tunnel.guest.connection.drop("evicted")
-                tunnel.guest.leave()
+            if tunnel.peer is not peer and not await tunnel.peer.connection.answers(_ANSWER_SECONDS):
+                tunnel.peer.connection.drop("evicted")
+                tunnel.peer.leave()
             elif not verdict.service.balance:
                 return (
-                    f"{name} is carried already, by this key from {tunnel.guest.address} since {tunnel.since:%H:%M} "
+                    f"{name} is carried already, by this key from {tunnel.peer.address} since {tunnel.since:%H:%M} "
                     "UTC, and that one answers; end it, or set balance = true for several at once"
                 )
-        return "" if guest.present else "the connection is over"
+        return "" if peer.present else "the connection is over"
 
     def _called(self, owner: str | None) -> str:
         key = next((key for key in self.rules.keys if key.fingerprint == owner), None)
         return f"the key {key.name} of {key.account}" if key else f"the {owner}"
 
-    async def _establish(self, guest: "Guest", wish: Wish, verdict: Publish) -> Tunnel | Refused:
-        rule, key = verdict.service, guest.known
+    async def _establish(self, peer: "Peer", wish: Wish, verdict: Publish) -> Tunnel | Refused:
+        rule, key = verdict.service, peer.known
         try:
             if verdict.made:
-                self._claims.claim(rule.name, guest.owner, datetime.now(UTC))
+                self._claims.claim(rule.name, peer.owner, datetime.now(UTC))
             service = self.services.get(rule.name) or await self._open(rule, made=True)
         except OSError as error:
             log.error("%s can't be published: %s", rule.name, error)
             return Refused(f"{rule.name} can't be published: the gateway has trouble with its disk; its log says more")
-        port = wish.port or _PORTS_FROM + len(guest.tunnels)
-        tunnel = Tunnel(guest, wish, port, service.rule, made=verdict.made)
+        port = wish.port or _PORTS_FROM + len(peer.tunnels)
+        tunnel = Tunnel(peer, wish, port, service.rule, made=verdict.made)
         service.add(tunnel)
         self._reports.tell(
             TunnelOpened(
                 time=datetime.now(UTC),
-                address=guest.address,
+                address=peer.address,
                 account=key.account,
                 service=rule.name,
                 key=key.name,
                 protocol=rule.kind,
                 host=rule.host,
-                version=guest.version,
+                version=peer.version,
                 made=verdict.made,
             )
         )
@@ -199,11 +199,11 @@ class Exchange:
         service = self.services.get(tunnel.service.name)
         if service is not None and tunnel in service.tunnels:
             service.remove(tunnel)
-        key = tunnel.guest.known
+        key = tunnel.peer.known
         self._reports.tell(
             TunnelClosed(
                 time=datetime.now(UTC),
-                address=tunnel.guest.address,
+                address=tunnel.peer.address,
                 account=key.account,
                 service=tunnel.service.name,
                 key=key.name,

@@ -1,6 +1,6 @@
 """A connection through the gateway: -L, -W, -J and -D, as far as the key's rule reaches.
 
-await jump(guest, "db.internal", 5432)        # a session that is joined to a TCP connection; raises ChannelOpenError
+await jump(peer, "db.internal", 5432)        # a session that is joined to a TCP connection; raises ChannelOpenError
 
 Names resolve here, and only an address that was judged is connected to.
 """
@@ -20,7 +20,7 @@ from portward.tunnels.server.printable import printable
 from portward.tunnels.server.reaching import IpAddress, literal, permitted, plain
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
 
 _RESOLVE_SECONDS = 5.0
 _CONNECT_SECONDS = 10.0
@@ -30,43 +30,43 @@ _CONNECT_SECONDS = 10.0
 class _Count:
     """What passes through a jump is counted with its connection's other jumps."""
 
-    guest: "Guest"
+    peer: "Peer"
     bytes_in: int = 0
     bytes_out: int = 0
     requests: int = 0
     takes_turns: bool = False
 
     def ended(self) -> None:
-        self.guest.jumps -= 1
+        self.peer.jumps -= 1
 
 
-async def jump(guest: "Guest", host: str, port: int) -> ChannelEnd:
+async def jump(peer: "Peer", host: str, port: int) -> ChannelEnd:
     """Connect to a permitted destination. Raises `ChannelOpenError` with a sentence that the client shows."""
-    count = _Count(guest)
-    guest.jumps += 1
+    count = _Count(peer)
+    peer.jumps += 1
     try:
-        return ChannelEnd(await _reach(guest, host, port), count, guest.connection)
+        return ChannelEnd(await _reach(peer, host, port), count, peer.connection)
     except BaseException:
         count.ended()
         raise
 
 
-async def _reach(guest: "Guest", host: str, port: int) -> SocketEnd:
+async def _reach(peer: "Peer", host: str, port: int) -> SocketEnd:
     what = f"-L {host}:{port}"
-    if not guest.known.reach:
-        raise guest.prohibited(what, f"the key {guest.known.name} may not jump; ask for --reach {host}:{port}")
+    if not peer.known.reach:
+        raise peer.prohibited(what, f"the key {peer.known.name} may not jump; ask for --reach {host}:{port}")
     addresses = await _resolve(host, port)
-    policy = guest.house.rules.policy
-    allowed = permitted(guest.known.reach, host, port, addresses, policy.own)
+    policy = peer.peers.rules.policy
+    allowed = permitted(peer.known.reach, host, port, addresses, policy.own)
     if not allowed:
-        raise guest.prohibited(what, f"the key {guest.known.name} may not reach {host}:{port}")
+        raise peer.prohibited(what, f"the key {peer.known.name} may not reach {host}:{port}")
     end, address = await _connect(allowed, port)
-    guest.house.reports.tell(
+    peer.peers.reports.tell(
         JumpOpened(
             time=datetime.now(UTC),
-            address=guest.address,
-            account=guest.known.account,
-            key=guest.known.name,
+            address=peer.address,
+            account=peer.known.account,
+            key=peer.known.name,
             destination=printable(f"{host}:{port}"),
             resolved=str(address),
         )

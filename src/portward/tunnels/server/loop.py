@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
     from portward.tunnels.server.publishing import Wish
 
 
@@ -47,9 +47,9 @@ class LoopEnd(asyncssh.SSHTCPSession[bytes]):
             self.other.channel.close()
 
 
-async def loop_back(guest: "Guest", wish: "Wish") -> LoopEnd:
+async def loop_back(peer: "Peer", wish: "Wish") -> LoopEnd:
     """Open the way back. Raises `ChannelOpenError` when the client does not take it."""
     near, far = LoopEnd(), LoopEnd()
     near.other, far.other = far, near
-    await guest.connection.create_connection(lambda: far, wish.host, wish.port, "127.0.0.1", 0, encoding=None)
+    await peer.connection.create_connection(lambda: far, wish.host, wish.port, "127.0.0.1", 0, encoding=None)
     return near

@@ -51,11 +51,11 @@ class Prober:
         tunnel.suspect = False
         before, tunnel.health = tunnel.health, "failing" if why else "up"
         self._due[tunnel.id] = time.monotonic() + (_pause(tunnel) if why else _HEALTHY_SECONDS)
-        if tunnel.health == before or not tunnel.guest.present:
+        if tunnel.health == before or not tunnel.peer.present:
             return
-        key = tunnel.guest.known
+        key = tunnel.peer.known
         about = {
-            "address": tunnel.guest.address,
+            "address": tunnel.peer.address,
             "account": key.account,
             "service": tunnel.service.name,
             "key": key.name,

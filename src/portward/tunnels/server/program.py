@@ -19,11 +19,11 @@ from portward.host.paths import State
 from portward.tunnels.rules import Rules, read
 from portward.tunnels.server.algorithms import CIPHERS, COMPRESSION, KEY_EXCHANGE, MACS, SIGNATURES
 from portward.tunnels.server.connection import Connection
-from portward.tunnels.server.desk import Desk
+from portward.tunnels.server.control_server import ControlServer
 from portward.tunnels.server.exchange import Exchange
-from portward.tunnels.server.guest import Guest
 from portward.tunnels.server.hostkeys import host_key
-from portward.tunnels.server.house import House
+from portward.tunnels.server.peer import Peer
+from portward.tunnels.server.peers import Peers
 from portward.tunnels.server.ports import Ports
 from portward.tunnels.server.probing import Prober
 from portward.tunnels.server.reports import Reports
@@ -48,40 +48,40 @@ async def run(state: State) -> None:
     async with AsyncExitStack() as stack:
         reports = await stack.enter_async_context(Reports(state.events_socket))
         exchange = await stack.enter_async_context(Exchange(state, rules, reports))
-        house = House(state, rules, exchange, reports)
-        stack.callback(house.cut, lambda guest: True, "the gateway restarts; connect again")
-        await stack.enter_async_context(Desk(state.tunnels_socket, house))
-        ports = await stack.enter_async_context(Ports(_server_of(state, house)))
+        peers = Peers(state, rules, exchange, reports)
+        stack.callback(peers.cut, lambda peer: True, "the gateway restarts; connect again")
+        await stack.enter_async_context(ControlServer(state.tunnels_socket, peers))
+        ports = await stack.enter_async_context(Ports(_server_of(state, peers)))
         await ports.listen(rules.policy.listen)
         notify(READY=1)
         print("ready", flush=True)
-        await _work(state, house, ports, ended)
+        await _work(state, peers, ports, ended)
 
 
-async def _work(state: State, house: House, ports: Ports, ended: asyncio.Event) -> None:
+async def _work(state: State, peers: Peers, ports: Ports, ended: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(house.screens.run()),
-            group.create_task(Prober(house.exchange, house.reports).run()),
-            group.create_task(_follow(state, house, ports)),
+            group.create_task(peers.screens.run()),
+            group.create_task(Prober(peers.exchange, peers.reports).run()),
+            group.create_task(_follow(state, peers, ports)),
         ]
         await ended.wait()
         for task in tasks:
             task.cancel()
 
 
-async def _follow(state: State, house: House, ports: Ports) -> None:
+async def _follow(state: State, peers: Peers, ports: Ports) -> None:
     """Take new rules as the keeper writes them, and see to it that time passes for keys and connections."""
     stamp = _stamp(state)
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
-        house.expire(datetime.now(UTC))
+        peers.expire(datetime.now(UTC))
         if (now := _stamp(state)) == stamp:
             continue
         stamp = now
         try:
             rules = read(state.tunnel_rules.read_bytes())
-            await house.follow(rules)
+            await peers.follow(rules)
             await ports.listen(rules.policy.listen)
         except (OSError, Invalid, Environment) as error:
             log.error("the new rules are not in force, the old ones go on: %s", error)
@@ -110,9 +110,9 @@ def _stamp(state: State) -> tuple[int, int, int]:
     return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _server_of(state: State, house: House) -> Callable[[], Connection]:
+def _server_of(state: State, peers: Peers) -> Callable[[], Connection]:
     options = asyncssh.SSHServerConnectionOptions(
-        server_factory=lambda: Guest(house),
+        server_factory=lambda: Peer(peers),
         server_host_keys=[host_key(state.tunnels)],
         server_version="Portward",
         kex_algs=KEY_EXCHANGE,

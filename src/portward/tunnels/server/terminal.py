@@ -14,7 +14,7 @@ import segno
 from portward.tunnels.server.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
 
 _ENDS = frozenset(b"\x03\x04q")
 _QR_CODES = 3
@@ -25,8 +25,8 @@ _NARROWEST = 20
 class Terminal(asyncssh.SSHServerSession[bytes]):
     """One session. Without a terminal of its own (ssh -T) it shows the addresses alone."""
 
-    def __init__(self, guest: "Guest") -> None:
-        self._guest = guest
+    def __init__(self, peer: "Peer") -> None:
+        self._guest = peer
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._columns = self._rows = 0
         self._codes = 0

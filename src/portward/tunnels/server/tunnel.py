@@ -1,6 +1,6 @@
 """One tunnel: a service carried by one connection, as long as both stand.
 
-    tunnel = Tunnel(guest, Wish("blog", 80), service, made=False)
+    tunnel = Tunnel(peer, Wish("blog", 80), service, made=False)
     await tunnel.open(socket_end)                   # a channel to what the client's -R names
 
 Its health is what a channel through it finds out, not whether its socket is open.
@@ -19,7 +19,7 @@ from portward.tunnels.server.pipe import ChannelEnd, SocketEnd
 from portward.tunnels.server.publishing import Wish
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.guest import Guest
+    from portward.tunnels.server.peer import Peer
 
 _OPEN_SECONDS = 10.0
 _serial = itertools.count(1)
@@ -39,9 +39,9 @@ class Tunnel:
     `suspect`: a visitor has found it closed, and no probe has looked since.
     """
 
-    def __init__(self, guest: "Guest", wish: Wish, port: int, service: ServiceRule, *, made: bool) -> None:
+    def __init__(self, peer: "Peer", wish: Wish, port: int, service: ServiceRule, *, made: bool) -> None:
         self.id = f"t{next(_serial)}"
-        self.guest, self.wish, self.port, self.service, self.made = guest, wish, port, service, made
+        self.peer, self.wish, self.port, self.service, self.made = peer, wish, port, service, made
         self.takes_turns = service.kind == "http"
         self.since = datetime.now(UTC)
         self.health: Health = "unknown"
@@ -55,7 +55,7 @@ class Tunnel:
 
     async def open(self, end: SocketEnd) -> None:
         """Open a channel to the service and join it to a visitor's socket. Raises `NotOpened`."""
-        await self._channel(ChannelEnd(end, self, self.guest.connection))
+        await self._channel(ChannelEnd(end, self, self.peer.connection))
         self.streams += 1
 
     def ended(self) -> None:
@@ -72,7 +72,7 @@ class Tunnel:
         return ""
 
     def live(self) -> Live:
-        key, service = self.guest.known, self.service
+        key, service = self.peer.known, self.service
         return Live(
             id=self.id,
             service=service.name,
@@ -83,13 +83,13 @@ class Tunnel:
             key=key.name,
             account=key.account,
             fingerprint=key.fingerprint,
-            address=self.guest.address,
-            version=self.guest.version,
+            address=self.peer.address,
+            version=self.peer.version,
             since=self.since,
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
             requests=self.requests,
-            round_trip=self.guest.connection.round_trip,
+            round_trip=self.peer.connection.round_trip,
             health=self.health,
         )
 
@@ -106,10 +106,10 @@ class Tunnel:
             opening.add_done_callback(_close)
             raise
         except (asyncssh.Error, OSError) as error:
-            raise NotOpened(str(error) or "refused", gone=self.guest.connection.is_closed()) from None
+            raise NotOpened(str(error) or "refused", gone=self.peer.connection.is_closed()) from None
 
     async def _opened(self, session: "ChannelEnd | _Glance") -> "asyncssh.SSHTCPChannel[bytes]":
-        connection = self.guest.connection
+        connection = self.peer.connection
         if self.wish.path:
             unix = await cast("Any", connection).create_unix_connection(lambda: session, self.wish.path, encoding=None)
             return cast("asyncssh.SSHTCPChannel[bytes]", unix[0])

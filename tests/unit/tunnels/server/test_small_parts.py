@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from portward.errors import Environment
+from portward.tunnels.server.approvals import Approvals
 from portward.tunnels.server.claims import NAMES_OF_A_KEY, Claims, certified
-from portward.tunnels.server.door import Door, source_of
 from portward.tunnels.server.hostkeys import host_key
 from portward.tunnels.server.naming import label, made_up
 from portward.tunnels.server.screens import line_of
-from portward.tunnels.server.waiting import WaitingRoom
+from portward.tunnels.server.startups import Startups, source_of
 
 _NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def test_a_host_key_that_cant_be_read_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_at_a_full_door_the_oldest_of_the_same_source_goes() -> None:
-    door: Door[str] = Door(of_one=2, of_all=100)
+    door: Startups[str] = Startups(of_one=2, of_all=100)
     assert door.enter("a", "192.0.2.1") == []
     assert door.enter("b", "192.0.2.1") == []
     assert door.enter("other", "192.0.2.2") == []
@@ -86,9 +86,9 @@ def test_at_a_full_door_the_oldest_of_the_same_source_goes() -> None:
 
 
 def test_at_a_full_door_the_oldest_of_the_busiest_source_goes() -> None:
-    door: Door[str] = Door(of_one=10, of_all=3)
-    for guest, address in (("single", "192.0.2.1"), ("a", "2001:db8::1"), ("b", "2001:db8::2")):
-        assert door.enter(guest, address) == []
+    door: Startups[str] = Startups(of_one=10, of_all=3)
+    for peer, address in (("single", "192.0.2.1"), ("a", "2001:db8::1"), ("b", "2001:db8::2")):
+        assert door.enter(peer, address) == []
     assert door.enter("newcomer", "192.0.2.3") == ["a"]
     door.leave("a", "2001:db8::1")
     door.leave("b", "2001:db8::2")
@@ -102,12 +102,12 @@ def test_an_ipv6_source_is_its_64() -> None:
 
 def test_a_code_is_found_however_it_is_typed_until_it_expires() -> None:
     async def run() -> None:
-        room = WaitingRoom()
-        entry = room.enter(fingerprint="f", public="p", user="u", address="192.0.2.1", version="v", now=_NOW)
+        approvals = Approvals()
+        entry = approvals.enter(fingerprint="f", public="p", user="u", address="192.0.2.1", version="v", now=_NOW)
         typed = entry.pending.code.lower().replace("-", " ")
-        assert room.find(typed, _NOW) is entry
-        assert room.find(typed, _NOW + timedelta(minutes=10)) is None
-        room.expire(_NOW + timedelta(minutes=10))
+        assert approvals.find(typed, _NOW) is entry
+        assert approvals.find(typed, _NOW + timedelta(minutes=10)) is None
+        approvals.expire(_NOW + timedelta(minutes=10))
         assert await entry.verdict is None
 
     asyncio.run(run())
@@ -115,11 +115,11 @@ def test_a_code_is_found_however_it_is_typed_until_it_expires() -> None:
 
 def test_one_address_cant_fill_the_waiting_room() -> None:
     async def run() -> None:
-        room = WaitingRoom()
-        while room.has_room("192.0.2.1"):
-            room.enter(fingerprint="f", public="p", user="u", address="192.0.2.1", version="v", now=_NOW)
-        assert len(room.entries) < 10
-        assert room.has_room("192.0.2.2")
+        approvals = Approvals()
+        while approvals.has_room("192.0.2.1"):
+            approvals.enter(fingerprint="f", public="p", user="u", address="192.0.2.1", version="v", now=_NOW)
+        assert len(approvals.entries) < 10
+        assert approvals.has_room("192.0.2.2")
 
     asyncio.run(run())
 

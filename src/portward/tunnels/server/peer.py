@@ -1,6 +1,6 @@
 """Who is at the other end of one connection, what it may do, and what it has.
 
-asyncssh asks a guest about everything that its client wants. What is not a tunnel, a permitted jump or a look at one's
+asyncssh asks a peer about everything that its client wants. What is not a tunnel, a permitted jump or a look at one's
 own tunnels is refused, told to the client in a sentence, and kept as a fact.
 """
 
@@ -17,6 +17,7 @@ from asyncssh.public_key import SSHOpenSSHCertificate
 from portward.facts import KeyRefused, TunnelRefused
 from portward.tunnels.rules import KeyRule
 from portward.tunnels.server.admission import Denied, judge, judge_certificate
+from portward.tunnels.server.approvals import Entry
 from portward.tunnels.server.claims import certified
 from portward.tunnels.server.connection import Connection
 from portward.tunnels.server.jump import jump
@@ -25,10 +26,9 @@ from portward.tunnels.server.printable import printable
 from portward.tunnels.server.publishing import Loop, Refused, Wish
 from portward.tunnels.server.terminal import Terminal
 from portward.tunnels.server.tunnel import Tunnel
-from portward.tunnels.server.waiting import Entry
 
 if TYPE_CHECKING:
-    from portward.tunnels.server.house import House
+    from portward.tunnels.server.peers import Peers
 
 _SESSION_SECONDS = 0.5
 """A client that wants a session asks for one right after its forwards."""
@@ -40,13 +40,13 @@ _CHANNELS = 5000
 """So many channels may one connection have before its client gets no more; those of visitors count."""
 
 
-class Guest(asyncssh.SSHServer):
+class Peer(asyncssh.SSHServer):
     """`key` is there after the login; `reason` says why the connection ended; `present` is False from then on."""
 
     connection: Connection
 
-    def __init__(self, house: "House") -> None:
-        self.house = house
+    def __init__(self, peers: "Peers") -> None:
+        self.peers = peers
         self.address = self.version = self.user = ""
         self.key: KeyRule | None = None
         self.since = datetime.now(UTC)
@@ -73,7 +73,7 @@ class Guest(asyncssh.SSHServer):
 
     @property
     def owner(self) -> str:
-        """Whose a name is that this guest makes: its key's or, since certificates come and go, its account's."""
+        """Whose a name is that this peer makes: its key's or, since certificates come and go, its account's."""
         return self.known.fingerprint if self.known.public else certified(self.known.account)
 
     # ---- coming and going ------------------------------------------------------------------------------------------
@@ -81,11 +81,11 @@ class Guest(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = cast("Connection", conn)
         self.address = str(conn.get_extra_info("peername")[0])
-        self.house.arrive(self)
+        self.peers.arrive(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.key is None:
-            self.house.refused_at_door(self, self._denied)
+            self.peers.refused_at_startup(self, self._denied)
         self.leave()
 
     def leave(self) -> None:
@@ -93,10 +93,10 @@ class Guest(asyncssh.SSHServer):
         self.present = False
         self._settled.set()
         if self.waiting is not None:
-            self.house.room.leave(self.waiting)
+            self.peers.approvals.leave(self.waiting)
         for wish in tuple(self.tunnels):
             self.withdraw(wish)
-        self.house.depart(self)
+        self.peers.depart(self)
 
     def dismiss(self, reason: str, sentence: str) -> None:
         """End the connection with a sentence, which most clients show."""
@@ -118,18 +118,18 @@ class Guest(asyncssh.SSHServer):
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         fingerprint = key.get_fingerprint()
         self._offered = key
-        self._candidate = judge(self.house.rules, fingerprint, self.address, datetime.now(UTC))
+        self._candidate = judge(self.peers.rules, fingerprint, self.address, datetime.now(UTC))
         if isinstance(self._candidate, KeyRule):
             return True
         self._deny(self._candidate, fingerprint)
-        return self._candidate.why == "unknown" and self.house.may_wait(self.address)
+        return self._candidate.why == "unknown" and self.peers.may_wait(self.address)
 
     def accepts_certificate(self, username: str, certificate: SSHOpenSSHCertificate) -> bool:
         """Whether a certificate's authority, principals and source are good; asyncssh looks at the rest."""
         fingerprint = certificate.key.get_fingerprint()
         self._offered = None
         self._candidate = judge_certificate(
-            self.house.rules,
+            self.peers.rules,
             certificate.signing_key.get_fingerprint(),
             username,
             certificate.principals,
@@ -149,17 +149,17 @@ class Guest(asyncssh.SSHServer):
         if isinstance(self._candidate, KeyRule):
             self.key = self._candidate
         elif self._offered is not None:
-            self.waiting = self.house.wait(self, self._offered)
+            self.waiting = self.peers.wait(self, self._offered)
             self.key = KeyRule(
                 name="unknown",
                 account="",
                 fingerprint=self.waiting.pending.fingerprint,
                 public=self.waiting.pending.public,
             )
-            self.connection.send_auth_banner(self.house.invitation(self.waiting.pending))
+            self.connection.send_auth_banner(self.peers.invitation(self.waiting.pending))
 
     def auth_completed(self) -> None:
-        self.house.admit(self)
+        self.peers.admit(self)
         self.connection.watch()
         if self.waiting is not None:
             self.connection.create_task(self._wait_for_approval(self.waiting))
@@ -167,12 +167,12 @@ class Guest(asyncssh.SSHServer):
     async def _wait_for_approval(self, entry: Entry) -> None:
         key = await entry.verdict
         if key is None:
-            self.house.refused_at_door(self, self._refusal("disapproved", entry.pending.fingerprint))
+            self.peers.refused_at_startup(self, self._refusal("disapproved", entry.pending.fingerprint))
             self.dismiss("disapproved", "nobody has let this key in; connect again for a new code")
             return
         self.key, self.waiting = key, None
         self._settled.set()
-        self.house.room.leave(entry)
+        self.peers.approvals.leave(entry)
         self.say(f"This key is {key.name} of {key.account} now.")
 
     def _deny(self, denied: Denied, fingerprint: str) -> None:
@@ -212,7 +212,7 @@ class Guest(asyncssh.SSHServer):
         tunnel = self.tunnels.pop(wish, None)
         if tunnel is None:
             return self.loops.pop(wish.port, None) is not None
-        self.house.exchange.remove(tunnel, self.reason)
+        self.peers.exchange.remove(tunnel, self.reason)
         return True
 
     async def _judge(self, wish: Wish) -> Tunnel | Loop | Refused:
@@ -220,7 +220,7 @@ class Guest(asyncssh.SSHServer):
             return Refused(f"this connection has {wish} already, or {_TUNNELS} others")
         if not self.connection.check_certificate_permission("port-forwarding"):
             return Refused("this certificate does not permit port forwarding")
-        verdict = await self.house.exchange.grant(self, wish, self._unnamed)
+        verdict = await self.peers.exchange.grant(self, wish, self._unnamed)
         if isinstance(verdict, Loop) and not await self._may_loop():
             return Refused(
                 f"no service has tunnel = {verdict.port}; name one: -R NAME:80:…, or -R 0:… for a random name"
@@ -245,7 +245,7 @@ class Guest(asyncssh.SSHServer):
     def refuse(self, what: str, why: str) -> None:
         """Keep a refusal as a fact."""
         key, what, why = self.known, printable(what), printable(why)
-        self.house.reports.tell(
+        self.peers.reports.tell(
             TunnelRefused(
                 time=datetime.now(UTC),
                 address=self.address,
@@ -289,7 +289,7 @@ class Guest(asyncssh.SSHServer):
         """A session begins: it hears what was said before, and of the tunnels that stand."""
         self._terminals.append(terminal)
         if terminal.shows_requests:
-            self.house.screens.add(terminal)
+            self.peers.screens.add(terminal)
         self._session.set()
         for sentence in self._sayings:
             terminal.say(sentence)
@@ -300,7 +300,7 @@ class Guest(asyncssh.SSHServer):
     def close_terminal(self, terminal: Terminal) -> None:
         if terminal in self._terminals:
             self._terminals.remove(terminal)
-            self.house.screens.remove(terminal)
+            self.peers.screens.remove(terminal)
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int

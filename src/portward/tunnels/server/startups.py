@@ -1,6 +1,6 @@
 """How many connections may stand at the door without having said who they are.
 
-    for guest in door.enter(guest, "192.0.2.7"): guest.connection.drop("door")
+    for peer in startups.enter(peer, "192.0.2.7"): peer.connection.drop("startups")
 
 A bound that turned newcomers away would let 500 silent connections shut out everybody. So the newest comes in, and the
 oldest of the address that has most must go; who is in the middle of a login is hardly ever that one.
@@ -17,7 +17,7 @@ OF_ALL = 400
 G = TypeVar("G", bound=Hashable)
 
 
-class Door(Generic[G]):
+class Startups(Generic[G]):
     """Keeps those who have not logged in yet, oldest first."""
 
     def __init__(self, of_one: int = OF_ONE_SOURCE, of_all: int = OF_ALL) -> None:
@@ -28,10 +28,10 @@ class Door(Generic[G]):
     def __len__(self) -> int:
         return self._number
 
-    def enter(self, guest: G, address: str) -> list[G]:
+    def enter(self, peer: G, address: str) -> list[G]:
         """Let one in. Returns those who must go for it."""
         mine = self._sources[source_of(address)]
-        mine[guest] = None
+        mine[peer] = None
         self._number += 1
         if len(mine) > self._of_one:
             return [self._oldest(mine)]
@@ -42,17 +42,17 @@ class Door(Generic[G]):
 
     def _oldest(self, those: dict[G, None]) -> G:
         """The oldest, who stands at the door no longer."""
-        guest = next(iter(those))
-        del those[guest]
+        peer = next(iter(those))
+        del those[peer]
         self._number -= 1
-        return guest
+        return peer
 
-    def leave(self, guest: G, address: str) -> None:
+    def leave(self, peer: G, address: str) -> None:
         """One has logged in, or is gone. May be called again."""
         source = source_of(address)
         mine = self._sources.get(source, {})
-        if guest in mine:
-            del mine[guest]
+        if peer in mine:
+            del mine[peer]
             self._number -= 1
         if not mine:
             self._sources.pop(source, None)

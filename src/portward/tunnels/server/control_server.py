@@ -14,19 +14,19 @@ from portward.host.listeners import listening
 from portward.tunnels.control import Live, Pending
 from portward.tunnels.rules import KeyRule
 from portward.tunnels.server.admission import judge
-from portward.tunnels.server.house import House
-from portward.tunnels.server.waiting import Entry
+from portward.tunnels.server.approvals import Entry
+from portward.tunnels.server.peers import Peers
 
 _LINE_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
 
 
-class Desk:
+class ControlServer:
     """Serves `socket` while it is open."""
 
-    def __init__(self, socket: Path, house: House) -> None:
-        self._socket, self._house = socket, house
+    def __init__(self, socket: Path, peers: Peers) -> None:
+        self._socket, self._peers = socket, peers
 
     async def __aenter__(self) -> Self:
         with ExitStack() as stack:
@@ -65,30 +65,28 @@ class Desk:
             case "cut":
                 return self._cut(question["key"], question["service"])
             case "pending":
-                return [asdict(_pending(entry)) for entry in self._house.room.entries]
+                return [asdict(_pending(entry)) for entry in self._peers.approvals.entries]
             case "approve" | "refuse":
                 return self._settle(question["code"], approve=what == "approve")
         raise ValueError(what)
 
     def _live(self) -> list[Live]:
-        return sorted((tunnel.live() for tunnel in self._house.exchange.tunnels()), key=lambda live: live.since)
+        return sorted((tunnel.live() for tunnel in self._peers.exchange.tunnels()), key=lambda live: live.since)
 
     def _cut(self, key: str, service: str) -> int:
-        return self._house.cut(
-            lambda guest: (
-                guest.known.fingerprint == key
-                if key
-                else any(t.service.name == service for t in guest.tunnels.values())
+        return self._peers.cut(
+            lambda peer: (
+                peer.known.fingerprint == key if key else any(t.service.name == service for t in peer.tunnels.values())
             ),
             "cut by the gateway",
         )
 
     def _settle(self, code: str, *, approve: bool) -> dict[str, Any] | None:
         now = datetime.now(UTC)
-        entry = self._house.room.find(code, now)
+        entry = self._peers.approvals.find(code, now)
         if entry is None:
             return None
-        key = judge(self._house.rules, entry.pending.fingerprint, entry.pending.address, now) if approve else None
+        key = judge(self._peers.rules, entry.pending.fingerprint, entry.pending.address, now) if approve else None
         if approve and not isinstance(key, KeyRule):
             raise ValueError("the rules don't name this key yet")
         entry.settle(key if isinstance(key, KeyRule) else None)

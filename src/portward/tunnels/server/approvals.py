@@ -1,7 +1,7 @@
 """Unknown keys that wait for somebody to let them in.
 
-    entry = room.enter(guest, public, now)       # entry.code == "BCDF-GHJK"
-    room.find("bcdf-ghjk", now)                  # entry
+    entry = approvals.enter(peer, public, now)       # entry.code == "BCDF-GHJK"
+    approvals.find("bcdf-ghjk", now)                  # entry
 
 Codes are short, since a person compares them: 31 bits, of at most fifty entries that last ten minutes, and approving
 takes a login besides. Who has no room here is refused as an unknown key always is.
@@ -40,7 +40,7 @@ class Entry:
             self.verdict.set_result(key)
 
 
-class WaitingRoom:
+class Approvals:
     """All who wait."""
 
     def __init__(self) -> None:

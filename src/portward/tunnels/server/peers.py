@@ -1,6 +1,6 @@
 """Everything that the connections share, and who comes and goes.
 
-House(state, rules, exchange, reports)
+Peers(state, rules, exchange, reports)
 """
 
 import logging
@@ -15,13 +15,13 @@ from portward.host.paths import State
 from portward.tunnels.control import Pending
 from portward.tunnels.rules import KeyRule, Rules
 from portward.tunnels.server.admission import comes_from, judge
-from portward.tunnels.server.door import Door, source_of
+from portward.tunnels.server.approvals import Approvals, Entry
 from portward.tunnels.server.exchange import Exchange
-from portward.tunnels.server.guest import Guest
+from portward.tunnels.server.peer import Peer
 from portward.tunnels.server.publishing import Publish, Wish, decide
 from portward.tunnels.server.reports import Reports
 from portward.tunnels.server.screens import Screens
-from portward.tunnels.server.waiting import Entry, WaitingRoom
+from portward.tunnels.server.startups import Startups, source_of
 
 _TOLD_EVERY_SECONDS = 60.0
 _TOLD_SOURCES = 1000
@@ -29,49 +29,49 @@ _TOLD_SOURCES = 1000
 log = logging.getLogger(__name__)
 
 
-class House:
-    """`guests` are all connections, those at the door included."""
+class Peers:
+    """`all` are all connections, also those that have not logged in yet."""
 
     def __init__(self, state: State, rules: Rules, exchange: Exchange, reports: Reports) -> None:
         self.rules, self.exchange, self.reports = rules, exchange, reports
         self.screens = Screens(state.access_log)
-        self.room = WaitingRoom()
-        self.guests: set[Guest] = set()
-        self._door: Door[Guest] = Door()
+        self.approvals = Approvals()
+        self.all: set[Peer] = set()
+        self._startups: Startups[Peer] = Startups()
         self._told: dict[tuple[str, str], float] = {}
 
     # ---- coming and going ------------------------------------------------------------------------------------------
 
-    def arrive(self, guest: Guest) -> None:
-        self.guests.add(guest)
+    def arrive(self, peer: Peer) -> None:
+        self.all.add(peer)
         policy = self.rules.policy
-        if policy.allow and comes_from(policy.allow, guest.address):
+        if policy.allow and comes_from(policy.allow, peer.address):
             return
-        if policy.deny and comes_from(policy.deny, guest.address):
-            guest.connection.drop("denied")
+        if policy.deny and comes_from(policy.deny, peer.address):
+            peer.connection.drop("denied")
         else:
-            for one in self._door.enter(guest, guest.address):
-                one.connection.drop("door")
+            for one in self._startups.enter(peer, peer.address):
+                one.connection.drop("startups")
 
-    def admit(self, guest: Guest) -> None:
-        """A guest has logged in."""
-        self._door.leave(guest, guest.address)
+    def admit(self, peer: Peer) -> None:
+        """A peer has logged in."""
+        self._startups.leave(peer, peer.address)
 
-    def depart(self, guest: Guest) -> None:
-        self._door.leave(guest, guest.address)
-        self.guests.discard(guest)
+    def depart(self, peer: Peer) -> None:
+        self._startups.leave(peer, peer.address)
+        self.all.discard(peer)
 
-    def refused_at_door(self, guest: Guest, refusal: KeyRefused | None) -> None:
+    def refused_at_startup(self, peer: Peer, refusal: KeyRefused | None) -> None:
         """Tell of somebody who could not log in: of each source and reason once a minute."""
         if refusal is None:
             refusal = KeyRefused(
                 time=datetime.now(UTC),
-                address=guest.address,
-                why="denied" if guest.reason == "denied" else "silent",
-                user=guest.user,
-                version=guest.version,
+                address=peer.address,
+                why="denied" if peer.reason == "denied" else "silent",
+                user=peer.user,
+                version=peer.version,
             )
-        source, now = (source_of(guest.address), refusal.why), time.monotonic()
+        source, now = (source_of(peer.address), refusal.why), time.monotonic()
         if now - self._told.get(source, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
             return
         if len(self._told) >= _TOLD_SOURCES:
@@ -84,61 +84,61 @@ class House:
     async def follow(self, rules: Rules) -> None:
         """Take new rules: whom they no longer let in is cut, and who waits may go on."""
         self.rules = rules
-        for guest in tuple(self.guests):
-            if guest.waiting is None and guest.key is not None:
-                self._look_again(guest)
-        for entry in tuple(self.room.entries):
+        for peer in tuple(self.all):
+            if peer.waiting is None and peer.key is not None:
+                self._look_again(peer)
+        for entry in tuple(self.approvals.entries):
             key = judge(rules, entry.pending.fingerprint, entry.pending.address, datetime.now(UTC))
             if isinstance(key, KeyRule):
                 entry.settle(key)
         await self.exchange.follow(rules)
 
-    def _look_again(self, guest: Guest) -> None:
-        known = guest.known
-        key = judge(self.rules, known.fingerprint, guest.address, datetime.now(UTC)) if known.public else known
+    def _look_again(self, peer: Peer) -> None:
+        known = peer.known
+        key = judge(self.rules, known.fingerprint, peer.address, datetime.now(UTC)) if known.public else known
         if not isinstance(key, KeyRule) or (not known.public and known.account not in self.rules.accounts):
-            guest.dismiss("key", f"the key {known.name} is not let in any more")
+            peer.dismiss("key", f"the key {known.name} is not let in any more")
             return
-        guest.key = key
-        for wish, tunnel in tuple(guest.tunnels.items()):
+        peer.key = key
+        for wish, tunnel in tuple(peer.tunnels.items()):
             again = decide(wish if not tunnel.made else Wish(tunnel.service.name, 80), key, self.rules, str)
             if not isinstance(again, Publish):
-                guest.dismiss("key", f"the key {key.name} may not publish {tunnel.service.name} any more")
+                peer.dismiss("key", f"the key {key.name} may not publish {tunnel.service.name} any more")
                 return
 
     def expire(self, now: datetime) -> None:
         """Cut those whose key or whose time is over."""
-        for guest in tuple(self.guests):
-            if guest.key is None:
+        for peer in tuple(self.all):
+            if peer.key is None:
                 continue
-            key = guest.known
+            key = peer.known
             if key.expires_at is not None and key.expires_at <= now:
-                guest.dismiss("key", f"the key {key.name} has expired")
-            elif key.deadline is not None and guest.since + key.deadline <= now:
-                guest.dismiss("deadline", f"a connection of the key {key.name} lasts {key.deadline} at most")
-        self.room.expire(now)
+                peer.dismiss("key", f"the key {key.name} has expired")
+            elif key.deadline is not None and peer.since + key.deadline <= now:
+                peer.dismiss("deadline", f"a connection of the key {key.name} lasts {key.deadline} at most")
+        self.approvals.expire(now)
 
-    def cut(self, chosen: Callable[[Guest], bool], sentence: str) -> int:
+    def cut(self, chosen: Callable[[Peer], bool], sentence: str) -> int:
         """Close the connections of those who are chosen. Returns their number."""
-        those = [guest for guest in self.guests if guest.key is not None and chosen(guest)]
-        for guest in those:
-            guest.dismiss("cut", sentence)
+        those = [peer for peer in self.all if peer.key is not None and chosen(peer)]
+        for peer in those:
+            peer.dismiss("cut", sentence)
         return len(those)
 
     # ---- keys that nobody knows yet --------------------------------------------------------------------------------
 
     def may_wait(self, address: str) -> bool:
         """Whether an unknown key from this address may ask to be let in."""
-        return self.rules.policy.approve_unknown_keys and self.room.has_room(address)
+        return self.rules.policy.approve_unknown_keys and self.approvals.has_room(address)
 
-    def wait(self, guest: Guest, key: asyncssh.SSHKey) -> Entry:
+    def wait(self, peer: Peer, key: asyncssh.SSHKey) -> Entry:
         """Begin to wait."""
-        return self.room.enter(
+        return self.approvals.enter(
             fingerprint=key.get_fingerprint(),
             public=" ".join(key.export_public_key().decode().split()[:2]),
-            user=guest.user,
-            address=guest.address,
-            version=guest.version,
+            user=peer.user,
+            address=peer.address,
+            version=peer.version,
             now=datetime.now(UTC),
         )
 
