@@ -52,6 +52,7 @@ stop_services() {
     case $package in
       haproxy) "${become[@]}" systemctl disable --quiet --now haproxy ;;
       nginx-light) "${become[@]}" systemctl disable --quiet --now nginx ;;
+      fail2ban) "${become[@]}" systemctl disable --quiet --now fail2ban ;;
     esac
   done
 }

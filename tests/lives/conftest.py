@@ -5,6 +5,7 @@
 `upstream`        the service behind the shared gateway
 `make_gateway`    `make_gateway({"wiki": {...}}, limits={"requests": 5})`: started, and stopped cleanly after the test
 `make_upstream`   `make_upstream()`: running, and stopped after the test
+`network`         machines with public addresses of the test file's own: see network.py
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import ExitStack
 import pytest
 from tests.lives.busy import Busy, busy_gateway
 from tests.lives.gateway import Gateway, free_ports
+from tests.lives.network import Network
 from tests.lives.places import short_directory
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import Visitor
@@ -92,3 +94,9 @@ def make_gateway() -> Iterator[MakeGateway]:
 def make_upstream() -> Iterator[Callable[[], Upstream]]:
     with ExitStack() as stack:
         yield lambda: stack.enter_context(Upstream())
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    with Network() as made:
+        yield made

@@ -8,6 +8,9 @@ with Gateway(directory, services={"wiki": {"upstream": "http://127.0.0.1:3000"}}
 
 Hosts are written in short: `wiki` is wiki.gate.test. They resolve without DNS; TLS is verified against the gateway's
 own authority. The directory's path must be short, for the Unix sockets in it.
+
+`at=network.host("45.90.0.1")` has it on a machine of the test's own network instead, at the ports that everybody knows;
+visitors come from one, too: `gateway.visitor(at=network.host("91.7.7.7"))`.
 """
 
 import json
@@ -26,6 +29,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import tomlkit
+from tests.lives.network import Host
 from tests.lives.output import Output
 from tests.lives.processes import MARK, Pids, survivors
 from tests.lives.visitor import PASSWORD, Visitor
@@ -36,6 +40,7 @@ from portward.errors import NotRunning
 from portward.host.paths import State
 
 DOMAIN = "gate.test"
+LOOPBACK = "127.0.0.1"
 _FIRST_PORT, _PORTS = 10_000, 2_500
 OWNER = "owner"
 _PLENTY = {"connections": 10_000, "new-connections": 1_000_000, "requests": 1_000_000, "session-requests": 1_000_000}
@@ -46,12 +51,14 @@ class Gateway:
 
     def __init__(self, directory: Path, services: Mapping[str, Any], **tables: Any) -> None:
         self.directory = directory
+        self.at: Host | None = tables.pop("at", None)
         self.domain = tables.pop("domain", DOMAIN)
-        self.https_port, self.http_port, self.ssh_port = free_ports(3)
+        self.https_port, self.http_port, self.ssh_port = (443, 80, 22) if self.at else free_ports(3)
+        where = "" if self.at else LOOPBACK
         if "tunnels" in tables:
-            tables["tunnels"] = {"listen": f"127.0.0.1:{self.ssh_port}", **tables["tunnels"]}
+            tables["tunnels"] = {"listen": f"{where}:{self.ssh_port}", **tables["tunnels"]}
         self.config, self.state = directory / "portward.toml", directory / "state"
-        addresses = {"https": [f"127.0.0.1:{self.https_port}"], "http": [f"127.0.0.1:{self.http_port}"]}
+        addresses = {"https": [f"{where}:{self.https_port}"], "http": [f"{where}:{self.http_port}"]}
         self._document: dict[str, Any] = {
             "domain": self.domain,
             "listen": addresses | tables.pop("listen", {}),
@@ -83,7 +90,7 @@ class Gateway:
     def launch(self, *command: str) -> None:
         """The same, without waiting."""
         self.mark = secrets.token_hex(8)
-        program = command or (sys.executable, "-m", "portward.supervisor", *self._places)
+        program = (*self._prefix, *(command or (sys.executable, "-m", "portward.supervisor", *self._places)))
         self.process = subprocess.Popen(
             program,
             cwd=self.directory,
@@ -133,7 +140,15 @@ class Gateway:
     @property
     def access_log(self) -> list[dict[str, Any]]:
         """The requests of the access log so far."""
-        return [json.loads(line) for line in State(self.state).access_log.read_text().splitlines()]
+        log = State(self.state).access_log
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def address(self, visitor: Host | None = None) -> str:
+        """Where it is reached, from the loopback or from another host of its network."""
+        if self.at is None:
+            return LOOPBACK
+        other = (self.at if visitor is None else visitor).address
+        return next(own for own in self.at.addresses if (":" in own) == (":" in other))
 
     def host(self, name: str) -> str:
         return name if "." in name else f"{name}.{self.domain}"
@@ -224,7 +239,7 @@ class Gateway:
     def cli(self, *arguments: str, expect: int = 0, stdin: str = "") -> str:
         """Run `portward ARGUMENTS` against this gateway; returns what it printed. `expect`: the exit code."""
         done = subprocess.run(
-            [Path(sys.executable).with_name("portward"), *arguments],
+            [*self._prefix, Path(sys.executable).with_name("portward"), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -277,6 +292,10 @@ class Gateway:
             return found if len(found) >= count else None
 
         return wait_for(look, f"{count} events with {fields}")
+
+    @property
+    def _prefix(self) -> tuple[str, ...]:
+        return self.at.prefix if self.at else ()
 
     @property
     def _places(self) -> tuple[str, ...]:

@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from tests.lives.gateway import free_ports
+from tests.lives.network import Host
 from tests.lives.output import Output
 
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 class Sshd:
-    """`options` are lines of sshd_config; `prefix` is a command to run it by, such as `ip netns exec NAME`."""
+    """`options` are lines of sshd_config; `at` is a host of the test's own network (the loopback otherwise)."""
 
-    def __init__(
-        self, directory: Path, *options: str, address: str = "127.0.0.1", prefix: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, directory: Path, *options: str, at: Host | None = None) -> None:
         assert os.geteuid() == 0, "sshd lets somebody in only as root: run these tests as root"
-        self.directory, self.address, self._options, self._prefix = directory, address, options, prefix
+        self.directory, self._options = directory, options
+        self.address, self._prefix = (at.address, at.prefix) if at else ("127.0.0.1", ())
         (self.port,) = free_ports(1)
         self.key, self.host_key = directory / "id", directory / "host"
         self.authorized = directory / "authorized"

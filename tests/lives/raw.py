@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.lives.gateway import Gateway
+    from tests.lives.network import Host
 
 _QUIET = 20.0
 """Seconds without a byte after which a test gives up."""
@@ -45,15 +46,25 @@ class Answer:
 
 @contextmanager
 def connection(
-    gateway: "Gateway", sni: str, *, address: str = "127.0.0.1", before: bytes = b""
+    gateway: "Gateway", sni: str, *, address: str = "127.0.0.1", at: "Host | None" = None, before: bytes = b""
 ) -> Iterator[ssl.SSLSocket]:
-    """A TLS connection from `address`, for the name `sni`; `before` goes ahead of the handshake (PROXY protocol)."""
-    with socket.create_connection(
-        ("127.0.0.1", gateway.https_port), timeout=_QUIET, source_address=(address, 0)
-    ) as plain:
+    """A TLS connection for the name `sni`, from `address` of the loopback or from `at`, a host of the test's network.
+
+    `before` goes ahead of the handshake (PROXY protocol).
+    """
+    with plain_connection(gateway, gateway.https_port, address=address, at=at) as plain:
         plain.sendall(before)
         with gateway.tls("http/1.1").wrap_socket(plain, server_hostname=gateway.host(sni)) as secured:
             yield secured
+
+
+def plain_connection(
+    gateway: "Gateway", port: int, *, address: str = "127.0.0.1", at: "Host | None" = None, seconds: float = _QUIET
+) -> socket.socket:
+    if at is None:
+        return socket.create_connection((gateway.address(), port), seconds, source_address=(address, 0))
+    with at.inside():
+        return socket.create_connection((gateway.address(at), port), seconds)
 
 
 def ask(gateway: "Gateway", sni: str, sent: bytes, **options: object) -> Answer:

@@ -5,9 +5,11 @@ with gateway.visitor() as ann:
     page = ann.arrive("wiki", "/page?x=1")          # through the hand-over, as a person would
     answer = ann.fetch("wiki", "/api")              # as a script does: no page navigation
 
-`address` is where the visitor seems to come from (127.0.0.0/8 works on Linux); `device` shows its certificate.
+`address` is where the visitor seems to come from (127.0.0.0/8 works on Linux); `device` shows its certificate. `at` is
+a host of the test's own network: the visitor's connections are made from there.
 """
 
+from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +19,7 @@ from tests.unit.portal.browser import Form, onward
 if TYPE_CHECKING:
     from tests.lives.gateway import Gateway
     from tests.lives.machines import Machine
+    from tests.lives.network import Host
 
 PASSWORD = "sturdy lantern over quiet water"
 COOKIE = "__Host-portward"
@@ -24,23 +27,26 @@ _NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "n
 _MOST_STEPS = 12
 
 
-class Loopback(httpx.BaseTransport):
-    """Every name is 127.0.0.1 here. A connection pool for each name, as its TLS handshake carries it."""
+class Nearby(httpx.BaseTransport):
+    """Every name is the gateway's address here. A connection pool for each name, as its TLS handshake carries it."""
 
-    def __init__(self, gateway: "Gateway", address: str, *, http2: bool, device: "Machine | None") -> None:
-        self._gateway, self._address, self._http2, self._device = gateway, address, http2, device
+    def __init__(
+        self, gateway: "Gateway", address: str | None, *, at: "Host | None", http2: bool, device: "Machine | None"
+    ) -> None:
+        self._gateway, self._address, self._at, self._http2, self._device = gateway, address, at, http2, device
         self._pools: dict[str, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         name = request.url.host
         near = httpx.Request(
             request.method,
-            request.url.copy_with(host="127.0.0.1"),
+            request.url.copy_with(host=self._gateway.address(self._at)),
             headers=request.headers,
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": name},
         )
-        return self._pool(name).handle_request(near)
+        with self._at.inside() if self._at else nullcontext():
+            return self._pool(name).handle_request(near)
 
     def close(self) -> None:
         for pool in self._pools.values():
@@ -67,11 +73,12 @@ class Visitor:
         gateway: "Gateway",
         address: str = "127.0.0.1",
         *,
+        at: "Host | None" = None,
         http2: bool = False,
         device: "Machine | None" = None,
     ) -> None:
         self._gateway = gateway
-        transport = Loopback(gateway, address, http2=http2, device=device)
+        transport = Nearby(gateway, None if at else address, at=at, http2=http2, device=device)
         self.http = httpx.Client(transport=transport, trust_env=False, timeout=30)
 
     def __enter__(self) -> Self:

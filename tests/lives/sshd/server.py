@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.lives.gateway import free_ports
+from tests.lives.network import Host
 from tests.lives.output import Output
 from tests.lives.waiting import PATIENCE, wait_for
 
@@ -29,7 +30,10 @@ from portward.tunnels.rules import KeyRule, Policy, Rules, ServiceRule, spell
 
 
 class TunnelServer:
-    """`keys` are names with what their `KeyRule` says besides; each has a key pair of its own in the directory."""
+    """`keys` are names with what their `KeyRule` says besides; each has a key pair of its own in the directory.
+
+    `at`: a host of the test's own network; the loopback otherwise.
+    """
 
     def __init__(
         self,
@@ -37,10 +41,11 @@ class TunnelServer:
         keys: Mapping[str, Mapping[str, Any]],
         services: tuple[ServiceRule, ...] = (),
         *,
-        address: str = "127.0.0.1",
+        at: Host | None = None,
         **policy: Any,
     ) -> None:
-        self.directory, self.address = directory, address
+        self.directory = directory
+        self.address, self._prefix = (at.address, at.prefix) if at else ("127.0.0.1", ())
         self.state = State(directory / "state")
         self.state.prepare()
         self.control = Control(self.state.tunnels_socket)
@@ -48,7 +53,7 @@ class TunnelServer:
         self.facts: list[dict[str, Any]] = []
         self.rules = Rules(
             policy=Policy(
-                listen=((address, self.port),), domain="gate.test", portal="https://auth.gate.test", **policy
+                listen=((self.address, self.port),), domain="gate.test", portal="https://auth.gate.test", **policy
             ),
             keys=tuple(self.key_rule(name, **fields) for name, fields in keys.items()),
             services=services,
@@ -76,6 +81,7 @@ class TunnelServer:
     def start(self, *prefix: str) -> None:
         self.process = subprocess.Popen(
             (
+                *self._prefix,
                 *prefix,
                 sys.executable,
                 "-W",
