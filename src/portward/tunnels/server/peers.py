@@ -19,12 +19,10 @@ from portward.tunnels.server.approvals import Approvals, Entry
 from portward.tunnels.server.exchange import Exchange
 from portward.tunnels.server.peer import Peer
 from portward.tunnels.server.publishing import Publish, Wish, decide
+from portward.tunnels.server.quota import Quota
 from portward.tunnels.server.reports import Reports
 from portward.tunnels.server.screens import Screens
 from portward.tunnels.server.startups import Startups, source_of
-
-_TOLD_EVERY_SECONDS = 60.0
-_TOLD_SOURCES = 1000
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ class Peers:
         self.approvals = Approvals()
         self.all: set[Peer] = set()
         self._startups: Startups[Peer] = Startups()
-        self._told: dict[tuple[str, str], float] = {}
+        self._quota = Quota()
 
     # ---- coming and going ------------------------------------------------------------------------------------------
 
@@ -62,7 +60,7 @@ class Peers:
         self.all.discard(peer)
 
     def refused_at_startup(self, peer: Peer, refusal: KeyRefused | None) -> None:
-        """Tell of somebody who could not log in: of each source and reason once a minute."""
+        """Tell of somebody who could not log in, unless it was told of that source and reason often enough just now."""
         if refusal is None:
             refusal = KeyRefused(
                 time=datetime.now(UTC),
@@ -71,13 +69,8 @@ class Peers:
                 user=peer.user,
                 version=peer.version,
             )
-        source, now = (source_of(peer.address), refusal.why), time.monotonic()
-        if now - self._told.get(source, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
-            return
-        if len(self._told) >= _TOLD_SOURCES:
-            self._told = {key: at for key, at in self._told.items() if now - at < _TOLD_EVERY_SECONDS}
-        self._told[source] = now
-        self.reports.tell(refusal)
+        if self._quota.spend((source_of(peer.address), refusal.why), time.monotonic()):
+            self.reports.tell(refusal)
 
     # ---- rules that change -----------------------------------------------------------------------------------------
 
