@@ -289,7 +289,10 @@ class TunnelRefused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRefused(Fact):
-    """Somebody can't log in by SSH; `why` is unknown, source, expired, certificate, disapproved, denied or silent."""
+    """Somebody can't log in by SSH.
+
+    `why` is unknown, source, expired, certificate, disapproved, denied, banned or silent.
+    """
 
     why: str
     user: str = ""

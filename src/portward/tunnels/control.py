@@ -9,16 +9,20 @@ The program answers `{"ok": …}` or `{"error": "why not"}`.
 
 import asyncio
 import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from portward.errors import Invalid, NotFound, NotRunning
 
 _SECONDS = 5.0
-_LINE_BYTES = 16 * 1024 * 1024
+_LINE_BYTES = 64 * 1024 * 1024
+_SOURCES = 1000
+"""So many go into one line, of which the program reads 64 KB."""
 
 Health = Literal["unknown", "up", "failing"]
 """What the last probe through the tunnel found; `unknown` until the first one is back."""
@@ -101,13 +105,30 @@ class Control:
         """Close a waiting connection. Raises `NotFound` when no key waits under this code."""
         return await self._settle("refuse", code)
 
+    async def ban(self, sources: Mapping[str, int]) -> None:
+        """Shut networks out from now on, until then (seconds since 1970; 0: for good), and cut who is there from them.
+
+        What the rules allow (`defence.allow`) comes in all the same.
+        """
+        for some in _batched(sources, _SOURCES):
+            await self._ask({"do": "ban", "sources": {source: sources[source] for source in some}})
+
+    async def lift(self, sources: Collection[str]) -> None:
+        """Let networks come again; those that are not shut out don't matter."""
+        for some in _batched(sources, _SOURCES):
+            await self._ask({"do": "lift", "sources": some})
+
+    async def bans(self) -> dict[str, int]:
+        """Whom the program shuts out, and until when."""
+        return dict(await self._ask({"do": "bans"}))
+
     async def _settle(self, verdict: str, code: str) -> Pending:
         settled = await self._ask({"do": verdict, "code": code})
         if settled is None:
             raise NotFound("waiting key", code, way_out="a code is good for ten minutes; connect again for a new one")
         return Pending(**_times(settled))
 
-    async def _ask(self, question: dict[str, str]) -> Any:
+    async def _ask(self, question: Mapping[str, Any]) -> Any:
         try:
             async with asyncio.timeout(_SECONDS):
                 line = await self._exchange(json.dumps(question).encode() + b"\n")
@@ -125,6 +146,12 @@ class Control:
         with closing(writer):
             writer.write(question)
             return await reader.readline()
+
+
+def _batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _times(fields: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class ControlServer:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return {"error": f"not a question: {error}"}
 
-    def _do(self, what: str, question: dict[str, str]) -> Any:
+    def _do(self, what: str, question: dict[str, Any]) -> Any:
         match what:
             case "list":
                 return [asdict(live) for live in self._live()]
@@ -66,6 +66,12 @@ class ControlServer:
                 return self._cut(question["key"], question["service"])
             case "pending":
                 return [asdict(_pending(entry)) for entry in self._peers.approvals.entries]
+            case "ban":
+                return self._peers.ban(question["sources"])
+            case "lift":
+                return self._peers.lift(question["sources"])
+            case "bans":
+                return dict(self._peers.banned)
             case "approve" | "refuse":
                 return self._settle(question["code"], approve=what == "approve")
         raise ValueError(what)

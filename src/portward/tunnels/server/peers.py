@@ -5,12 +5,13 @@ Peers(state, rules, exchange, reports)
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import asyncssh
 
 from portward.facts import KeyRefused
+from portward.host.networks import NetworkMap
 from portward.host.paths import State
 from portward.tunnels.control import Pending
 from portward.tunnels.rules import KeyRule, Rules
@@ -35,6 +36,7 @@ class Peers:
         self.screens = Screens(state.access_log)
         self.approvals = Approvals()
         self.all: set[Peer] = set()
+        self.banned: NetworkMap[int] = NetworkMap()
         self._startups: Startups[Peer] = Startups()
         self._quota = Quota()
 
@@ -45,7 +47,9 @@ class Peers:
         policy = self.rules.policy
         if policy.allow and comes_from(policy.allow, peer.address):
             return
-        if policy.deny and comes_from(policy.deny, peer.address):
+        if self._is_banned(peer.address):
+            peer.connection.drop("banned")
+        elif policy.deny and comes_from(policy.deny, peer.address):
             peer.connection.drop("denied")
         else:
             for one in self._startups.enter(peer, peer.address):
@@ -59,13 +63,29 @@ class Peers:
         self._startups.leave(peer, peer.address)
         self.all.discard(peer)
 
+    def ban(self, sources: Mapping[str, int]) -> None:
+        """Shut networks out until then (seconds since 1970; 0: for good), and drop who is there from them."""
+        self.banned.update(sources)
+        allowed = self.rules.policy.allow
+        for peer in tuple(self.all):
+            if self._is_banned(peer.address) and not (allowed and comes_from(allowed, peer.address)):
+                peer.connection.drop("banned")
+
+    def lift(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            self.banned.pop(source, None)
+
+    def _is_banned(self, address: str) -> bool:
+        until = self.banned.find(address) if self.banned else None
+        return until is not None and (not until or until > time.time())
+
     def refused_at_startup(self, peer: Peer, refusal: KeyRefused | None) -> None:
         """Tell of somebody who could not log in, unless it was told of that source and reason often enough just now."""
         if refusal is None:
             refusal = KeyRefused(
                 time=datetime.now(UTC),
                 address=peer.address,
-                why="denied" if peer.reason == "denied" else "silent",
+                why=peer.reason if peer.reason in ("denied", "banned") else "silent",
                 user=peer.user,
                 version=peer.version,
             )

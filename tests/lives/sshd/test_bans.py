@@ -1,0 +1,76 @@
+"""Who is banned meets no SSH server either, and is cut while connected; whom the rules allow comes in all the same."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tests.lives.places import short_directory
+from tests.lives.sshd.clients import Client
+from tests.lives.sshd.server import TunnelServer
+from tests.lives.waiting import wait_for
+
+from portward.tunnels.rules import ServiceRule
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TunnelServer]:
+    with (
+        short_directory() as directory,
+        TunnelServer(directory, {"ann": {"publish": ("blog",)}}, (ServiceRule(name="blog"),)) as running,
+    ):
+        yield running
+
+
+def _greets(server: TunnelServer, source: str) -> bool:
+    """Whether an address gets as far as the server's first words."""
+    with socket.create_connection((server.address, server.port), 20, (source, 0)) as connection:
+        try:
+            return connection.recv(255).startswith(b"SSH-2.0-")
+        except ConnectionResetError:
+            return False
+
+
+def test_a_banned_network_is_refused_until_it_is_lifted_and_others_are_not(server: TunnelServer) -> None:
+    asyncio.run(server.control.ban({"127.7.0.0/16": 0, "2001:db8::/64": 0}))
+    assert not _greets(server, "127.7.1.1")
+    assert _greets(server, "127.8.1.1")
+    assert server.wait_for_fact("KeyRefused", why="banned", address="127.7.1.1")
+    assert asyncio.run(server.control.bans()) == {"127.7.0.0/16": 0, "2001:db8::/64": 0}
+    asyncio.run(server.control.lift(["127.7.0.0/16", "2001:db8::/64", "192.0.2.1"]))
+    assert _greets(server, "127.7.1.1")
+    assert asyncio.run(server.control.bans()) == {}
+
+
+def test_a_ban_ends_by_itself_while_the_keeper_is_away(server: TunnelServer) -> None:
+    asyncio.run(server.control.ban({"127.7.1.1": int(time.time()) + 3}))
+    assert not _greets(server, "127.7.1.1")
+    wait_for(lambda: _greets(server, "127.7.1.1"), "the ban to end")
+    asyncio.run(server.control.lift(["127.7.1.1"]))
+
+
+def test_a_banned_source_loses_the_tunnel_that_it_has(server: TunnelServer) -> None:
+    with Client("openssh", server, "ann", ["blog:80:127.0.0.1:1"]):
+        server.wait_for_tunnels(1)
+        asyncio.run(server.control.ban({"127.0.0.1": 0}))
+        server.wait_for_tunnels(0)
+        asyncio.run(server.control.lift(["127.0.0.1"]))
+
+
+def test_who_is_allowed_stays_and_comes_in_all_the_same(server: TunnelServer) -> None:
+    server.write(policy=replace(server.rules.policy, allow=("127.7.0.0/16",)))
+    asyncio.run(server.control.ban({"127.7.1.1": 0, "127.8.1.1": 0}))
+    wait_for(lambda: _greets(server, "127.7.1.1"), "the rules to be read")
+    assert not _greets(server, "127.8.1.1")
+    asyncio.run(server.control.lift(["127.7.1.1", "127.8.1.1"]))
+
+
+def test_a_hundred_thousand_are_told_at_once_and_told_back(server: TunnelServer) -> None:
+    many = {f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}": 0 for n in range(100_000)}
+    asyncio.run(server.control.ban(many))
+    assert asyncio.run(server.control.bans()) == many
+    assert _greets(server, "127.0.0.1")
+    asyncio.run(server.control.lift(list(many)))
+    assert asyncio.run(server.control.bans()) == {}
