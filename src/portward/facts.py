@@ -168,6 +168,39 @@ class ErrorAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostLoginFailed(Fact):
+    """A log of this machine tells of a login at the machine itself that failed. `user` is what the client typed.
+
+    `program` is sshd or sudo; `log` names the source as `LogMatched.log` does. sudo tells no address.
+    """
+
+    program: str
+    log: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogMatched(Fact):
+    """A line of the log `log` ([[defence.logs]], `name`) speaks against `address`, as `pattern` reads it.
+
+    `user` is what the client typed, not an account of ours, so it stands apart from `account`.
+    """
+
+    log: str
+    pattern: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogUnreadable(Fact):
+    """A log that should be judged can't be read, or can be read again where `problem` is empty."""
+
+    log: str
+    place: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceBanned(Fact):
     """A source is shut out from now on. `source`, `reason`, `by`, `count` as in `model.Ban`; no `until`: for good."""
 

@@ -6,8 +6,10 @@ Defence.model_validate({"allow": ["192.0.2.0/24"]})
 from pydantic import Field
 
 from portward.config.detectors import Detectors
+from portward.config.logpatterns import Pattern
+from portward.config.logs import LogSettings
 from portward.config.section import Section
-from portward.config.values import ListFile, Network
+from portward.config.values import Flag, ListFile, Network, ServiceName
 
 
 class Defence(Section):
@@ -23,3 +25,9 @@ class Defence(Section):
     """A file with a path on each line, in place of the list of scanners' paths that ships with Portward."""
     detectors: Detectors = Field(default_factory=Detectors)
     """How many signs of each kind get a source banned, and for how long."""
+    host_logs: Flag = True
+    """Whether logins at this machine's own SSH server and sudo are judged, where their log may be read."""
+    logs: tuple[LogSettings, ...] = ()
+    """Other logs of this machine that are judged."""
+    patterns: dict[ServiceName, Pattern] = Field(default={})
+    """Patterns of your own, by name."""

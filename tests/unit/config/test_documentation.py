@@ -30,6 +30,9 @@ def table_of(name: str) -> dict[str, Any]:
         "tunnels.authorities": "TunnelAuthority",
         "defence.detectors": "Detectors",
         "defence.detectors.NAME": "DetectorSettings",
+        "defence.logs": "LogSettings",
+        "defence.patterns.NAME": "Pattern",
+        "defence.patterns.NAME.json": "JsonLine",
     }
     if name == "":
         return SCHEMA
