@@ -36,7 +36,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(Fact):
-    """A gate refused a connection or a request; `rule` names which one (see edge/refusals.py)."""
+    """A gate refused a connection or a request; `rule` names which one (see edge/refusals.py).
+
+    `credential` as in `ErrorAnswered`.
+    """
 
     gate: str
     rule: str
@@ -47,6 +50,7 @@ class RequestRefused(Fact):
     status: int = 0
     count: int = 1
     detail: str = ""
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""Which facts speak against whom. Pure: no clock, no store.
+"""When signs are enough for a ban, and for how long. Pure.
 
     detectors = detectors_of(settings.defence.detectors)
     detectors["login"].length(earlier=2)        # 4 h: the third ban of the same source
 
-A sign is one mark against a source. How many of them are enough, a detector says.
+What is a sign, `signs` knows; `judge` counts them.
 """
 
 from dataclasses import dataclass, replace
@@ -11,9 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from portward.config.detectors import Detectors, DetectorSettings, Mode, Scope
-from portward.facts import Fact
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+TOGETHER = frozenset({"unknown-host", "login", "second-factor", "token", "ssh-key", "probe", "host-ssh", "log"})
+"""What nobody does who belongs: half of the tries of one and half of another's are enough, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,6 @@ SHIPPED = (
     Detector("host-ssh", tries=5),
     Detector("log", tries=5),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """One mark against `source`, spelt as in `model.Ban`; `account` is whose login was tried, where one is known.
-
-    Of signs with the same `what`, only the first one counts: a browser that asks again and again for one thing is no
-    scanner. Empty: each counts. `weight` is as how many it counts.
-    """
-
-    detector: str
-    source: str
-    account: str
-    fact: Fact
-    what: str = ""
-    weight: int = 1
 
 
 def detectors_of(settings: Detectors) -> dict[str, Detector]:

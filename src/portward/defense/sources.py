@@ -1,0 +1,32 @@
+"""How a source is spelt, so that one is one: the key of bans and of counting.
+
+source_of("::ffff:203.0.113.7", "prefix")       # '203.0.113.7'
+source_of("2001:db8:0:1::5", "prefix")          # '2001:db8:0:1::/64'
+source_of("203.0.113.7", "network")             # '203.0.113.0/24'
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address, ip_network
+
+from portward.config.detectors import Scope
+
+_LENGTHS: dict[Scope, tuple[int, int]] = {
+    "address": (32, 128),
+    "prefix": (32, 64),
+    "account": (32, 64),
+    "network": (24, 48),
+}
+"""Of IPv4 and IPv6. Who has one IPv6 address has at least a /64 (RFC 6177), and often a /48."""
+
+
+@lru_cache(maxsize=4096)
+def source_of(address: str, scope: Scope) -> str:
+    """The source that an address counts as; empty for a text that is no address."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    parsed = mapped if isinstance(mapped, IPv4Address) else parsed
+    bits = _LENGTHS[scope][parsed.version == 6]
+    return str(parsed) if bits == parsed.max_prefixlen else str(ip_network((int(parsed), bits), strict=False))
