@@ -61,7 +61,10 @@ class LoggedIn(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginFailed(Fact):
-    """`reason` is for the operator alone: password, unknown, disabled, totp, recovery, throttled."""
+    """`reason` is for the operator alone.
+
+    It is password, unknown, disabled, totp, recovery, passkey, passkey-copied (its counter went back) or throttled.
+    """
 
     reason: str
 
@@ -74,7 +77,10 @@ class SecondFactorPassed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRevoked(Fact):
-    """`by` is the account or `cli` or `policy`; `reason` is logout, revoked, password, disabled, removed, expired."""
+    """`by` is the account or `cli` or `policy`.
+
+    `reason` is logout, revoked, password, passkey, disabled, removed or expired.
+    """
 
     session: str
     by: str
@@ -85,7 +91,8 @@ class SessionRevoked(Fact):
 class AccountChanged(Fact):
     """An account or a group was changed.
 
-    `change` is added, removed, disabled, enabled, enrolled, details, groups, password, reset, totp or recovery-codes.
+    `change` is added, removed, disabled, enabled, enrolled, details, groups, password, reset, totp, passkey,
+    second-factor or recovery-codes.
     """
 
     change: str

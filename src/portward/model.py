@@ -41,8 +41,34 @@ class Account:
     disabled: bool = False
     has_password: bool = False
     has_totp: bool = False
+    passkeys: int = 0
     created_at: datetime | None = None
     last_login_at: datetime | None = None
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a login asks for more than the password."""
+        return self.has_totp or self.passkeys > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A WebAuthn credential of an account. `id` is the credential's in base64url, `public_key` a COSE key (RFC 9052).
+
+    `verifies` says whether the authenticator asked for a PIN or a finger when it was added; `synced`, whether it may be
+    copied to other devices. `handle` stands for the account in the authenticator, and tells nothing about it.
+    """
+
+    id: str
+    account: str
+    name: str
+    public_key: bytes = field(repr=False)
+    handle: str
+    sign_count: int
+    verifies: bool
+    synced: bool
+    created_at: datetime
+    used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

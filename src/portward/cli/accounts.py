@@ -53,7 +53,7 @@ def list_(state: StateDirectory = STATE, json: AsJson = False) -> None:
         print_json(found)
         return
     columns = {"account": "name", "name": "display_name", "e-mail": "email", "role": "role", "groups": "groups"}
-    more = {"TOTP": "has_totp", "disabled": "disabled", "last login": "last_login_at"}
+    more = {"TOTP": "has_totp", "passkeys": "passkeys", "disabled": "disabled", "last login": "last_login_at"}
     table(found, {**columns, **more}, empty="no accounts yet; the owner's link stands in what `portward up` printed")
 
 
@@ -119,7 +119,7 @@ def remove(name: Name, state: StateDirectory = STATE, yes: Yes = False) -> None:
 def reset(
     name: Name,
     second_factor: Annotated[
-        bool, typer.Option("--second-factor", help="Turn TOTP and the recovery codes off at once, too.")
+        bool, typer.Option("--second-factor", help="Turn TOTP, passkeys and recovery codes off at once, too.")
     ] = False,
     state: StateDirectory = STATE,
     yes: Yes = False,
@@ -163,8 +163,8 @@ def _patch(name: str, body: dict[str, Any], state: Path, *, json: bool) -> None:
 
 def _print_account(account: dict[str, Any]) -> None:
     names = {"account": "name", "name": "display_name", "e-mail": "email", "role": "role", "groups": "groups"}
-    more = {"password": "has_password", "TOTP": "has_totp", "disabled": "disabled", "since": "created_at"}
-    fields(account, {**names, **more, "last login": "last_login_at"})
+    more = {"password": "has_password", "TOTP": "has_totp", "passkeys": "passkeys", "disabled": "disabled"}
+    fields(account, {**names, **more, "since": "created_at", "last login": "last_login_at"})
 
 
 def _print_link(answer: dict[str, Any], name: str, *, json: bool) -> None:

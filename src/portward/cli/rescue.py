@@ -21,7 +21,11 @@ app = typer.Typer()
 def recover(
     drop_second_factor: Annotated[
         str | None,
-        typer.Option("--drop-second-factor", metavar="ACCOUNT", help="Turn the TOTP of this account off instead."),
+        typer.Option(
+            "--drop-second-factor",
+            metavar="ACCOUNT",
+            help="Turn TOTP off, and forget the passkeys, of this account instead.",
+        ),
     ] = None,
     config: ConfigFile = CONFIG,
     state: StateDirectory = STATE,
@@ -90,8 +94,8 @@ async def _recover(place: "State", settings: "Settings | None", account: str | N
 
 async def _drop_second_factor(identity: "Identity", account: str) -> str:
     await identity.accounts.get(account)
-    if await identity.credentials.drop_totp(account, by="cli"):
-        return f"{account} logs in without a second factor now, and should turn TOTP on again"
+    if await identity.credentials.drop_second_factor(account, by="cli"):
+        return f"{account} logs in without a second factor now, and should turn TOTP on, or add a passkey, again"
     return f"{account} has no second factor"
 
 

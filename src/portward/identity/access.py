@@ -61,7 +61,7 @@ def decide(
     if not may(account, access):
         return Deny("access")
     if access.second_factor and not stepped_up(session, now, second_factor_for):
-        return Challenge("second-factor" if account.has_totp else "enrol-second-factor")
+        return Challenge("second-factor" if account.has_second_factor else "enrol-second-factor")
     return Allow()
 
 

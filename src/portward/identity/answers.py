@@ -2,7 +2,7 @@
 
 match await identity.logins.password("ann", "…", address="203.0.113.7", user_agent="…"):
     case Started(token, session): ...
-    case SecondFactorNeeded(ticket): ...
+    case SecondFactorNeeded(ticket, account): ...
     case Refused(): ...
     case Wait(seconds): ...
 """
@@ -10,7 +10,7 @@ match await identity.logins.password("ann", "…", address="203.0.113.7", user_a
 from dataclasses import dataclass
 from datetime import datetime
 
-from portward.model import Session
+from portward.model import Account, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class SecondFactorNeeded:
     """The password was right. `ticket` is to be sent back with the code: 5 minutes, 5 attempts."""
 
     ticket: str
+    account: Account
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,10 @@ class Credentials:
         return codes
 
     async def drop_totp(self, account: str, *, by: str) -> bool:
-        """Turn TOTP off and forget the recovery codes; no session counts as stepped up then. False when it was off."""
+        """Turn TOTP off, and without a passkey forget the recovery codes; no session counts as stepped up then.
+
+        False when it was off.
+        """
         await self._get(account)
         if not await self._store.credentials.drop_totp(account):
             return False
@@ -100,10 +103,21 @@ class Credentials:
         await self._changes.note(account, "totp", by=by, detail="off")
         return True
 
+    async def drop_second_factor(self, account: str, *, by: str) -> bool:
+        """Turn TOTP off, forget every passkey and the recovery codes. False when the account had no second factor."""
+        await self._get(account)
+        if not await self._store.credentials.drop_second_factor(account):
+            return False
+        await self._sessions.fall(account)
+        await self._changes.note(account, "second-factor", by=by, detail="off")
+        return True
+
     async def new_recovery_codes(self, account: str, *, by: str) -> Sequence[str]:
-        """Ten new codes; the old ones are dead. Raises `Conflict` when TOTP is off."""
-        if not (await self._get(account)).has_totp:
-            raise Conflict("there is no second factor that codes could stand in for", way_out="turn TOTP on first")
+        """Ten new codes; the old ones are dead. Raises `Conflict` for an account without a second factor."""
+        if not (await self._get(account)).has_second_factor:
+            raise Conflict(
+                "there is no second factor that codes could stand in for", way_out="turn TOTP on or add a passkey first"
+            )
         codes = recovery.new_codes()
         await self._store.credentials.set_recovery(account, self._marks(account, codes))
         await self._changes.note(account, "recovery-codes", by=by)

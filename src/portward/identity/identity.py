@@ -18,6 +18,7 @@ from portward.identity.gatekeeper import Gatekeeper, KeysChanged, Record, no_ssh
 from portward.identity.groups import Groups
 from portward.identity.keys import Keys
 from portward.identity.logins import Logins
+from portward.identity.passkeys import Passkeys
 from portward.identity.passwords import Passwords
 from portward.identity.proofs import Proofs
 from portward.identity.seal import Seal
@@ -27,7 +28,7 @@ from portward.store import Store
 
 
 class Identity:
-    """`accounts`, `groups`, `enrolments`, `credentials`, `sessions`, `logins` and `keys` over one store."""
+    """`accounts`, `groups`, `enrolments`, `credentials`, `passkeys`, `sessions`, `logins` and `keys` over one store."""
 
     def __init__(
         self,
@@ -55,7 +56,8 @@ class Identity:
             store, hashing, seal, self._throttling, self.sessions, changes, settings, record, clock
         )
         self.keys = Keys(store, keys_changed, record, clock)
-        self.logins = Logins(store, hashing, proofs, self._throttling, self.sessions, record, clock)
+        self.passkeys = Passkeys(store, seal, self.sessions, changes, settings, clock)
+        self.logins = Logins(store, hashing, proofs, self.passkeys, self._throttling, self.sessions, record, clock)
 
     async def tidy(self, now: datetime) -> None:
         """Forget what is over: sessions, links, tickets, codes, counters, old events. To be called now and then."""
@@ -63,5 +65,6 @@ class Identity:
         await self._store.links.forget_expired(now)
         await self._store.tickets.forget_expired(now)
         await self._store.handovers.forget_expired(now)
+        await self.passkeys.forget_expired(now)
         await self._throttling.forget_old()
         await self._store.events.prune(now - self._settings().log.keep)

@@ -51,6 +51,11 @@ def display_name(text: str, default: str) -> str:
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+def passkey_name(text: str) -> str:
+    """The text without space around it, or `passkey` for an empty one. Raises `Invalid`."""
+    return display_name(text, "passkey")
+
+
 def typed_name(text: str) -> str:
     """Case and surrounding space removed, so that variants of a name meet in one counter. Cut where it is absurd."""
     return text.strip().lower()[:_LONGEST_TYPED]

@@ -1,4 +1,4 @@
-"""Checks a second factor: six digits of TOTP, or a recovery code. Each is spent by the check that finds it right.
+"""Checks a second factor: six digits of TOTP, a recovery code, or the answer of a passkey. Each counts once.
 
 proof = await proofs.check("ann", "492039")
 proof.right, proof.method                       # (True, 'totp') once, then (False, 'totp')
@@ -20,7 +20,7 @@ class Proof:
     """`throttled` stands for a code that was not looked at."""
 
     right: bool
-    method: Literal["totp", "recovery", "throttled"]
+    method: Literal["totp", "recovery", "passkey", "passkey-copied", "throttled"]
 
 
 class Proofs:

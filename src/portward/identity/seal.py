@@ -56,6 +56,10 @@ class Seal:
         """How a recovery code is kept: HMAC-SHA-256. 49 bits under a bare hash would not outlast a stolen store."""
         return hmac.new(self._key, f"recovery|{account}|{code}".encode(), hashlib.sha256).hexdigest()
 
+    def prove(self, purpose: str, content: bytes) -> bytes:
+        """HMAC-SHA-256 of what was given out for this purpose alone, to know it again. No purpose begins another."""
+        return hmac.new(self._key, f"proof|{len(purpose)}|{purpose}|".encode() + content, hashlib.sha256).digest()
+
 
 def _make(path: Path) -> None:
     """Written beside its place and linked there: it appears whole, and two makers agree on one key."""

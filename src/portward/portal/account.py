@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portward.errors import Invalid
-from portward.identity.access import stepped_up
-from portward.identity.answers import Refused, Stepped, TotpOffer, Wait
+from portward.identity.answers import Refused, TotpOffer, Wait
 from portward.portal import pending, visit
 from portward.portal.pages import Pages, Question
 from portward.portal.pending import Pending
 from portward.portal.portal import Portal
+from portward.portal.proving import Proving
 from portward.portal.visitors import Visitor, Visitors, see
 from portward.portal.wording import date, waiting
 
@@ -61,8 +61,8 @@ def qr_code(text: str) -> Markup:
 
 
 class AccountPages:
-    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
-        self._portal, self._pages, self._visitors = portal, pages, visitors
+    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors, proving: Proving) -> None:
+        self._portal, self._pages, self._visitors, self._proving = portal, pages, visitors, proving
 
     def routes(self) -> list[Route]:
         return [
@@ -117,51 +117,38 @@ class AccountPages:
         return self._visitors.keep(self._codes_page(visitor, codes, going), token, session)
 
     async def ask_drop_totp(self, request: Request) -> Response:
-        return self._ask(await self._visitors.demand(request), _DROP)
+        visitor = await self._visitors.demand(request)
+        return self._proving.ask(visitor, _DROP) if visitor.account.has_totp else see("/")
 
     async def drop_totp(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
-        proof = await self._prove(request, visitor, _DROP)
+        if not visitor.account.has_totp:
+            return see("/")
+        proof = await self._proving.prove(request, visitor, _DROP)
         if isinstance(proof, Response):
             return proof
         name = visitor.account.name
         await self._portal.identity.credentials.drop_totp(name, by=name)
-        return self._keep_risen(see("/?news=totp-off"), proof)
+        return self._proving.keep(see("/?news=totp-off"), proof)
 
     async def ask_new_codes(self, request: Request) -> Response:
-        return self._ask(await self._visitors.demand(request), _RENEW)
+        visitor = await self._visitors.demand(request)
+        return self._proving.ask(visitor, _RENEW) if visitor.account.has_second_factor else see("/")
 
     async def new_codes(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
-        proof = await self._prove(request, visitor, _RENEW)
+        if not visitor.account.has_second_factor:
+            return see("/")
+        proof = await self._proving.prove(request, visitor, _RENEW)
         if isinstance(proof, Response):
             return proof
         name = visitor.account.name
         codes = await self._portal.identity.credentials.new_recovery_codes(name, by=name)
-        return self._keep_risen(self._codes_page(visitor, codes, None), proof)
+        return self._proving.keep(self._codes_page(visitor, codes, None), proof)
 
     async def _offer(self, visitor: Visitor) -> TotpOffer:
         credentials, name = self._portal.identity.credentials, visitor.account.name
         return await credentials.pending_totp(name) or await credentials.begin_totp(name)
-
-    async def _prove(self, request: Request, visitor: Visitor, question: Question) -> Stepped | Response | None:
-        """None when the second factor was shown just now; `Stepped` when this form shows it; else what to answer."""
-        if not visitor.account.has_totp:
-            return see("/")
-        if stepped_up(visitor.session, self._portal.clock()):
-            return None
-        code = (await visit.form(request)).get("code", "")[:32]
-        answer = await self._portal.identity.logins.step_up(visitor.session, code, address=visit.address(request))
-        match answer:
-            case Stepped():
-                return answer
-            case Refused():
-                return self._ask(visitor, question, problem=_WRONG_CODE, status=422)
-            case Wait(seconds):
-                return self._ask(visitor, question, problem=_wait(seconds), status=429)
-
-    def _keep_risen(self, response: Response, proof: Stepped | None) -> Response:
-        return self._visitors.keep(response, proof.token, proof.session) if proof else response
 
     def _going(self, values: Mapping[str, str]) -> Pending | None:
         return pending.read(values, self._portal.hosts)
@@ -189,20 +176,6 @@ class AccountPages:
             today=date(self._portal.clock()),
             onward=f"/start?{going.query}" if going else "/",
             pending=going,
-        )
-
-    def _ask(self, visitor: Visitor, question: Question, *, problem: str = "", status: int = 200) -> Response:
-        """The question, with a field for a code unless one was shown just now."""
-        if not visitor.account.has_totp:
-            return see("/")
-        fresh = stepped_up(visitor.session, self._portal.clock())
-        return self._pages.render(
-            "confirm.html.j2",
-            status=status,
-            question=question,
-            asks_code=not fresh,
-            pending=None,
-            problem=problem,
         )
 
 

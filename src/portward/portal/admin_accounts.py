@@ -81,7 +81,7 @@ class AccountsApi:
         """Answers a one-time `link` to choose a new password; the old one works until then."""
         order, name = await orders.read(request, Reset), request.path_params["name"]
         token = await self._identity.enrolments.reset(name, by=_BY)
-        dropped = order.second_factor and await self._identity.credentials.drop_totp(name, by=_BY)
+        dropped = order.second_factor and await self._identity.credentials.drop_second_factor(name, by=_BY)
         return JSONResponse({"link": self._link(token), "second_factor_dropped": dropped})
 
     async def _turn(self, name: str, *, disabled: bool) -> Account:

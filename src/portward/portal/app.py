@@ -30,9 +30,11 @@ from portward.portal.keys import KeyPages
 from portward.portal.login import LoginPages
 from portward.portal.onward import OnwardPages
 from portward.portal.pages import Action, Pages
+from portward.portal.passkeys import PasskeyPages
 from portward.portal.portal import Portal
 from portward.portal.problems import Problem
 from portward.portal.protection import BodyTooLarge, Protection
+from portward.portal.proving import Proving
 from portward.portal.refusals import Refusals
 from portward.portal.trust import TrustPages
 from portward.portal.visit import NotAForm
@@ -54,6 +56,7 @@ def create_app(portal: Portal) -> ASGIApp:
 
 def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence[BaseRoute]:
     visitors, keyring = Visitors(portal), Keyring(portal)
+    proving = Proving(portal, pages, visitors)
     home = HomePages(portal, pages, visitors, keyring)
     return [
         Route("/healthz", _healthz),
@@ -61,11 +64,12 @@ def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence
         *LoginPages(portal, pages, visitors).routes(),
         *OnwardPages(portal, pages, refusals, visitors).routes(),
         *EnrolPages(portal, pages, refusals, visitors).routes(),
-        *AccountPages(portal, pages, visitors).routes(),
+        *AccountPages(portal, pages, visitors, proving).routes(),
+        *PasskeyPages(portal, pages, visitors, proving).routes(),
         *home.routes(),
         *KeyPages(portal, pages, visitors, keyring, home).routes(),
         *ApprovalPages(portal, pages, visitors).routes(),
-        *DevicePages(portal, pages, visitors).routes(),
+        *DevicePages(portal, pages, visitors, proving).routes(),
         *TrustPages(portal, pages, visitors).routes(),
     ]
 

@@ -15,16 +15,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portward.errors import Conflict, Invalid
-from portward.identity.access import stepped_up
-from portward.identity.answers import Refused, Stepped, Wait
 from portward.identity.devices import waits
 from portward.model import Device, Package, PackageForm
 from portward.portal import problems, visit
-from portward.portal.pages import DEVICE_POLICY, Action, Pages, Question
+from portward.portal.pages import SCRIPT_POLICY, Action, Pages, Question
 from portward.portal.parcels import Parcels
 from portward.portal.portal import Portal
+from portward.portal.proving import Proving
 from portward.portal.visitors import Visitor, Visitors, see
-from portward.portal.wording import waiting
 
 _CONFIRM = Question(
     "Confirm it is you",
@@ -37,8 +35,8 @@ _HOME = Action("Your devices", "/")
 
 
 class DevicePages:
-    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors) -> None:
-        self._portal, self._pages, self._visitors = portal, pages, visitors
+    def __init__(self, portal: Portal, pages: Pages, visitors: Visitors, proving: Proving) -> None:
+        self._portal, self._pages, self._visitors, self._proving = portal, pages, visitors, proving
         self._parcels = Parcels()
 
     def routes(self) -> Sequence[Route]:
@@ -69,20 +67,12 @@ class DevicePages:
 
     async def show(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
-        return self._form(visitor) if self._proven(visitor) else self._ask_code()
+        return self._form(visitor) if self._proven(visitor) else self._proving.ask(visitor, _CONFIRM)
 
     async def confirm(self, request: Request) -> Response:
-        visitor, form = await self._visitors.demand(request), await visit.form(request)
-        code = form.get("code", "")[:32]
-        answer = await self._portal.identity.logins.step_up(visitor.session, code, address=visit.address(request))
-        match answer:
-            case Stepped(token, session):
-                return self._visitors.keep(see("/devices/new"), token, session)
-            case Refused():
-                return self._ask_code("That code does not fit. Enter the newest one.", status=422)
-            case Wait(seconds):
-                text = f"Too many wrong tries. Nothing was checked; try again in {waiting(seconds)}."
-                return self._ask_code(text, status=429)
+        visitor = await self._visitors.demand(request)
+        proof = await self._proving.prove(request, visitor, _CONFIRM)
+        return proof if isinstance(proof, Response) else self._proving.keep(see("/devices/new"), proof)
 
     async def enrol(self, request: Request) -> Response:
         """With `csr`, or with the `form` of a file. The page's script asks for JSON."""
@@ -111,7 +101,9 @@ class DevicePages:
         if device is None or device.state != "approved":
             return self._gone(request)
         return (
-            self._pages.render("device-collect.html.j2", device=device) if self._proven(visitor) else self._ask_code()
+            self._pages.render("device-collect.html.j2", device=device)
+            if self._proven(visitor)
+            else self._proving.ask(visitor, _CONFIRM)
         )
 
     async def collect(self, request: Request) -> Response:
@@ -119,7 +111,9 @@ class DevicePages:
         device, kind = await self._own(request, visitor), _form_of(form.get("form", ""))
         if device is None or device.state != "approved" or kind is None:
             return self._gone(request)
-        return await self._give(visitor, device, kind) if self._proven(visitor) else self._ask_code()
+        return (
+            await self._give(visitor, device, kind) if self._proven(visitor) else self._proving.ask(visitor, _CONFIRM)
+        )
 
     async def renew(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
@@ -127,7 +121,7 @@ class DevicePages:
         if device is None:
             return self._gone(request)
         if not device.own_key and not self._proven(visitor):
-            return self._ask_code()
+            return self._proving.ask(visitor, _CONFIRM)
         fresh = await self._portal.devices.renew(device.id, by=visitor.account.name)
         match fresh.state:
             case "approved":
@@ -148,7 +142,7 @@ class DevicePages:
             "Revoke it",
             grave=True,
         )
-        return self._pages.render("confirm.html.j2", question=question, asks_code=False, pending=None, problem="")
+        return self._pages.render("confirm.html.j2", question=question, asks="", pending=None, problem="")
 
     async def revoke(self, request: Request) -> Response:
         visitor = await self._visitors.demand(request)
@@ -183,12 +177,7 @@ class DevicePages:
         return next((device for device in mine if device.id == request.path_params["id"]), None)
 
     def _proven(self, visitor: Visitor) -> bool:
-        return not visitor.account.has_totp or stepped_up(visitor.session, self._portal.clock())
-
-    def _ask_code(self, problem: str = "", *, status: int = 200) -> Response:
-        return self._pages.render(
-            "confirm.html.j2", status=status, question=_CONFIRM, asks_code=True, pending=None, problem=problem
-        )
+        return not visitor.account.has_second_factor or self._proving.fresh(visitor)
 
     def _form(
         self, visitor: Visitor, name: str = "", problem: str = "", csr: str = "", *, status: int = 200
@@ -196,7 +185,7 @@ class DevicePages:
         return self._pages.render(
             "device-new.html.j2",
             status=status,
-            policy=DEVICE_POLICY,
+            policy=SCRIPT_POLICY,
             waits=waits(visitor.account, approval=self._portal.settings().devices.approval),
             name=name,
             csr=csr,

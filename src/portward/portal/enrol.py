@@ -52,16 +52,8 @@ class EnrolPages:
         match answer:
             case Started(token, session):
                 return self._visitors.keep(see("/welcome?enrolled"), token, session)
-            case SecondFactorNeeded(ticket):
-                return self._pages.render(
-                    "second-factor.html.j2",
-                    pending=None,
-                    problem="",
-                    ticket=ticket,
-                    action="/login/second-factor",
-                    stepping_up=False,
-                    domain=self._portal.settings().domain,
-                )
+            case SecondFactorNeeded(ticket, owner):
+                return self._pages.second_factor(owner, self._portal.settings().domain, None, ticket=ticket)
 
     def _form(
         self, token: str, invitation: Invitation, *, name: str = "", problem: str = "", status: int = 200

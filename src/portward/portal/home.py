@@ -14,7 +14,7 @@ from starlette.routing import Route
 from portward.config import Settings
 from portward.errors import PortwardError
 from portward.identity.access import may
-from portward.model import Account, Session
+from portward.model import Account, Passkey, Session
 from portward.model import Route as ServiceRoute
 from portward.portal import cookie, problems
 from portward.portal.device_lines import device_lines
@@ -31,6 +31,9 @@ _NEWS = {
     "device-waits": "Asked for. Whoever runs this gateway has to approve it; then it can be taken from here.",
     "device-renewed": "The device has a new certificate. The old one counts until its end.",
     "device-revoked": "The device is revoked.",
+    "passkey": "Your passkey is kept. You can log in with it from now on.",
+    "passkey-renamed": "The passkey has its new name.",
+    "passkey-removed": "That passkey opens nothing any more, and your other sessions are over.",
     "totp-off": "Your authenticator app is no longer asked for.",
     "key": "Your key is in. It opens tunnels from now on.",
     "key-removed": "That key opens nothing any more.",
@@ -93,6 +96,33 @@ def lines(sessions: Sequence[Session], own_id: str, now: datetime) -> list[Sessi
     return [_line(session, now, own=session.id == own_id) for session in ordered]
 
 
+@dataclass(frozen=True, slots=True)
+class PasskeyLine:
+    id: str
+    name: str
+    verifies: bool
+    synced: bool
+    since: datetime
+    since_text: str
+    used_text: str
+
+
+def passkey_lines(passkeys: Sequence[Passkey], now: datetime) -> list[PasskeyLine]:
+    """Passkeys as home shows them."""
+    return [
+        PasskeyLine(
+            passkey.id,
+            passkey.name,
+            passkey.verifies,
+            passkey.synced,
+            passkey.created_at,
+            moment(passkey.created_at),
+            ago(now, passkey.used_at) if passkey.used_at else "",
+        )
+        for passkey in passkeys
+    ]
+
+
 def _line(session: Session, now: datetime, *, own: bool) -> SessionLine:
     what = device(session.user_agent)
     return SessionLine(
@@ -139,6 +169,7 @@ class HomePages:
             account=account,
             services=services,
             sessions=lines(sessions, visitor.session.id, self._portal.clock()),
+            passkeys=passkey_lines(await self._portal.identity.passkeys.list(account.name), self._portal.clock()),
             devices=device_lines(devices, self._portal.clock(), settings.devices.remind),
             asks_devices=bool(devices) or any(route.device != "ignored" for route in settings.routes),
             codes_left=await self._portal.identity.credentials.recovery_left(account.name),

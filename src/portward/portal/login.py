@@ -1,6 +1,7 @@
 """Logging in and out, and showing the second factor.
 
-GET|POST /login · POST /login/second-factor · GET|POST /step-up · GET|POST /logout · POST /logout-everywhere
+GET|POST /login · POST /login/passkey · POST /login/second-factor · GET|POST /step-up
+GET|POST /logout · POST /logout-everywhere · POST /passkey/ask (what a browser needs to show a passkey, as JSON)
 
 Whatever was wrong with a name and a password, the answer is the same, byte for byte.
 """
@@ -8,12 +9,13 @@ Whatever was wrong with a name and a password, the answer is the same, byte for 
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portward.identity.answers import Refused, SecondFactorNeeded, Started, Stepped, Wait
+from portward.model import Account
 from portward.portal import cookie, pending, visit
-from portward.portal.pages import Pages, Question
+from portward.portal.pages import SCRIPT_POLICY, Pages, Question
 from portward.portal.pending import Pending
 from portward.portal.portal import Portal
 from portward.portal.visitors import Visitors, see
@@ -21,8 +23,8 @@ from portward.portal.wording import waiting
 
 _LONGEST_NAME = 254
 _LONGEST_PASSWORD = 512
-_LONGEST_CODE = 32
 _WRONG = "Account and password do not match."
+_WRONG_PASSKEY = "That passkey opens nothing here. Log in with your password, or try another one."
 _WRONG_CODE = "That code is not right, or was used already. Wait for the next one, and try again."
 _LATE = "That took too long, or too many tries. Log in once more."
 _NEWS = {
@@ -40,6 +42,9 @@ class LoginPages:
         return [
             Route("/login", self.show),
             Route("/login", self.password, methods=["POST"]),
+            Route("/login/passkey", self.start_over),
+            Route("/login/passkey", self.passkey, methods=["POST"]),
+            Route("/passkey/ask", self.ask_passkey, methods=["POST"]),
             Route("/login/second-factor", self.start_over),
             Route("/login/second-factor", self.second_factor, methods=["POST"]),
             Route("/step-up", self.show_step_up),
@@ -67,12 +72,36 @@ class LoginPages:
         match answer:
             case Started():
                 return self._welcome(answer, going)
-            case SecondFactorNeeded(ticket):
-                return self._ask_code(going, ticket=ticket)
+            case SecondFactorNeeded(ticket, account):
+                return self._ask_code(account, going, ticket=ticket)
             case Refused():
                 return self._login(going, problem=_WRONG, status=422)
             case Wait(seconds):
                 return _with_retry(self._login(going, problem=_wait(seconds), status=429), seconds)
+
+    async def passkey(self, request: Request) -> Response:
+        form = await visit.form(request)
+        going = self._going(form)
+        answer = await self._portal.identity.logins.passkey(
+            form.get("passkey", ""), address=visit.address(request), user_agent=visit.user_agent(request)
+        )
+        match answer:
+            case Started():
+                return self._welcome(answer, going)
+            case Refused():
+                return self._login(going, problem=_WRONG_PASSKEY, status=422)
+            case Wait(seconds):
+                return _with_retry(self._login(going, problem=_wait(seconds), status=429), seconds)
+
+    async def ask_passkey(self, request: Request) -> Response:
+        """For a login, for the second step of one, or for a session that is to show its second factor again."""
+        logins, form = self._portal.identity.logins, await visit.form(request)
+        if ticket := form.get("ticket", "")[:128]:
+            asked = await logins.ask_second(ticket)
+            return JSONResponse(asked) if asked else JSONResponse({"error": _LATE}, 422)
+        if "session" in form:
+            return JSONResponse(await logins.ask_step((await self._visitors.demand(request)).session))
+        return JSONResponse(await logins.ask_passkey())
 
     async def start_over(self, request: Request) -> Response:
         return see("/login")
@@ -80,9 +109,12 @@ class LoginPages:
     async def second_factor(self, request: Request) -> Response:
         form = await visit.form(request)
         going, ticket = self._going(form), form.get("ticket", "")[:128]
+        account = await self._portal.identity.logins.account_of(ticket)
+        if account is None:
+            return self._login(going, problem=_LATE, status=422)
         answer = await self._portal.identity.logins.second_factor(
             ticket,
-            form.get("code", "")[:_LONGEST_CODE],
+            visit.second_factor(form),
             address=visit.address(request),
             user_agent=visit.user_agent(request),
         )
@@ -92,30 +124,31 @@ class LoginPages:
             case Refused(start_over=True):
                 return self._login(going, problem=_LATE, status=422)
             case Refused():
-                return self._ask_code(going, ticket=ticket, problem=_WRONG_CODE, status=422)
+                return self._ask_code(account, going, ticket=ticket, problem=_wrong(form), status=422)
             case Wait(seconds):
-                page = self._ask_code(going, ticket=ticket, problem=_wait(seconds), status=429)
+                page = self._ask_code(account, going, ticket=ticket, problem=_wait(seconds), status=429)
                 return _with_retry(page, seconds)
 
     async def show_step_up(self, request: Request) -> Response:
         visitor, going = await self._visitors.demand(request), self._going(request.query_params)
-        if not visitor.account.has_totp:
+        if not visitor.account.has_second_factor:
             return see(f"/account/totp?{going.query}" if going else "/account/totp")
-        return self._ask_step(going)
+        return self._ask_step(visitor.account, going)
 
     async def step_up(self, request: Request) -> Response:
         visitor, form = await self._visitors.demand(request), await visit.form(request)
         going = self._going(form)
         answer = await self._portal.identity.logins.step_up(
-            visitor.session, form.get("code", "")[:_LONGEST_CODE], address=visit.address(request)
+            visitor.session, visit.second_factor(form), address=visit.address(request)
         )
         match answer:
             case Stepped():
                 return self._welcome(answer, going)
             case Refused():
-                return self._ask_step(going, problem=_WRONG_CODE, status=422)
+                return self._ask_step(visitor.account, going, problem=_wrong(form), status=422)
             case Wait(seconds):
-                return _with_retry(self._ask_step(going, problem=_wait(seconds), status=429), seconds)
+                page = self._ask_step(visitor.account, going, problem=_wait(seconds), status=429)
+                return _with_retry(page, seconds)
 
     async def ask_logout(self, request: Request) -> Response:
         visitor = await self._visitors.find(request)
@@ -123,7 +156,7 @@ class LoginPages:
             return see("/login?news=out")
         text = f"You are logged in as {visitor.account.name}. Logging out closes every service in this browser."
         question = Question("Log out?", text, "/logout", "Log out")
-        return self._pages.render("confirm.html.j2", question=question, asks_code=False, pending=None, problem="")
+        return self._pages.render("confirm.html.j2", question=question, asks="", pending=None, problem="")
 
     async def logout(self, request: Request) -> Response:
         visitor = await self._visitors.find(request)
@@ -145,31 +178,23 @@ class LoginPages:
         return self._visitors.keep(response, answer.token, answer.session)
 
     def _login(self, going: Pending | None, *, problem: str = "", news: str = "", status: int = 200) -> Response:
-        return self._pages.render("login.html.j2", status=status, pending=going, problem=problem, news=news)
-
-    def _ask_code(self, going: Pending | None, *, ticket: str, problem: str = "", status: int = 200) -> Response:
         return self._pages.render(
-            "second-factor.html.j2",
-            status=status,
-            pending=going,
-            problem=problem,
-            ticket=ticket,
-            action="/login/second-factor",
-            stepping_up=False,
-            domain=self._portal.settings().domain,
+            "login.html.j2", status=status, policy=SCRIPT_POLICY, pending=going, problem=problem, news=news
         )
 
-    def _ask_step(self, going: Pending | None, *, problem: str = "", status: int = 200) -> Response:
-        return self._pages.render(
-            "second-factor.html.j2",
-            status=status,
-            pending=going,
-            problem=problem,
-            ticket="",
-            action="/step-up",
-            stepping_up=True,
-            domain=self._portal.settings().domain,
+    def _ask_code(
+        self, account: Account, going: Pending | None, *, ticket: str, problem: str = "", status: int = 200
+    ) -> Response:
+        return self._pages.second_factor(
+            account, self._portal.settings().domain, going, ticket=ticket, problem=problem, status=status
         )
+
+    def _ask_step(self, account: Account, going: Pending | None, *, problem: str = "", status: int = 200) -> Response:
+        return self._pages.second_factor(account, self._portal.settings().domain, going, problem=problem, status=status)
+
+
+def _wrong(form: Mapping[str, str]) -> str:
+    return _WRONG_PASSKEY if "passkey" in form else _WRONG_CODE
 
 
 def _wait(seconds: int) -> str:

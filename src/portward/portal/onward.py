@@ -70,7 +70,7 @@ class OnwardPages:
         question = Question(
             "Switch account", f"You are logged in as {name}.", "/switch", "Log out, and use another account"
         )
-        return self._pages.render("confirm.html.j2", question=question, asks_code=False, pending=going, problem="")
+        return self._pages.render("confirm.html.j2", question=question, asks="", pending=going, problem="")
 
     async def switch(self, request: Request) -> Response:
         going = pending.read(await visit.form(request), self._portal.hosts)

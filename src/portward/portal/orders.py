@@ -45,7 +45,7 @@ class AccountChange(Order):
 
 
 class Reset(Order):
-    """With `second_factor`, the authenticator app and the recovery codes are forgotten too."""
+    """With `second_factor`, the authenticator app, the passkeys and the recovery codes are forgotten too."""
 
     second_factor: bool = False
 

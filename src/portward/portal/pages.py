@@ -20,7 +20,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import portward
+from portward.model import Account
 from portward.portal import visit
+from portward.portal.pending import Pending
 from portward.portal.problems import Problem
 
 _HERE = Path(__file__).parent
@@ -29,8 +31,8 @@ _YEAR = 31_536_000
 _REST = "frame-ancestors 'none'; base-uri 'none'"
 PAGE_POLICY = f"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; {_REST}"
 """Content-Security-Policy of every page that brings none of its own."""
-DEVICE_POLICY = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
-"""Of the page whose script makes a device's key, and asks for its certificate."""
+SCRIPT_POLICY = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
+"""Of pages whose script asks for more: for a certificate of the key that it made, for what a passkey must sign."""
 _ON_THE_WAY_POLICY = f"{PAGE_POLICY}; script-src 'self'"
 """Of the pages on the way to a service, which carry the address's fragment along."""
 
@@ -84,6 +86,7 @@ class Pages:
             "portal.css": StaticFile(sheet, "text/css"),
             "mark.svg": StaticFile((_HERE / "static" / "mark.svg").read_bytes(), "image/svg+xml"),
             "device.js": StaticFile((_HERE / "static" / "device.js").read_bytes(), "text/javascript"),
+            "passkey.js": StaticFile((_HERE / "static" / "passkey.js").read_bytes(), "text/javascript"),
             "fragment.js": StaticFile((_HERE / "static" / "fragment.js").read_bytes(), "text/javascript"),
         }
         self._templates.globals["static"] = self._address
@@ -98,6 +101,29 @@ class Pages:
         policy = policy or (_ON_THE_WAY_POLICY if values.get("pending") else PAGE_POLICY)
         page = self._templates.get_template(template).render(values)
         return HTMLResponse(page, status, {"Content-Security-Policy": policy})
+
+    def second_factor(
+        self,
+        account: Account,
+        domain: str,
+        going: Pending | None,
+        *,
+        ticket: str = "",
+        problem: str = "",
+        status: int = 200,
+    ) -> HTMLResponse:
+        """The page that asks for a second factor: within a session, or with a `ticket` between a login's two steps."""
+        return self.render(
+            "second-factor.html.j2",
+            status=status,
+            policy=SCRIPT_POLICY,
+            account=account,
+            domain=domain,
+            pending=going,
+            ticket=ticket,
+            action="/login/second-factor" if ticket else "/step-up",
+            problem=problem,
+        )
 
     def problem(self, request: Request, problem: Problem, actions: Sequence[Action] = ()) -> HTMLResponse:
         """An error page; the first of `actions` is the one to take."""

@@ -73,6 +73,7 @@ NO_SUCH_SESSION = Problem(
     404, "That session is over", "It has ended already, or it was never yours.", "Your sessions are listed at home."
 )
 NO_SUCH_KEY = Problem(404, "That key is gone", "It was removed already, or it was never yours.")
+NO_SUCH_PASSKEY = Problem(404, "That passkey is gone", "It was removed already, or it was never yours.")
 NO_SUCH_CODE = Problem(
     404,
     "Nobody waits under this code",

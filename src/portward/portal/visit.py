@@ -7,12 +7,15 @@ await visit.form(request)      # {'username': 'ann', …}
 Requests reach the portal only through its Unix socket, to which the edge alone speaks; the edge replaces these headers.
 """
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from portward.identity.logins import Code, Second, Touch
 from portward.portal import cookie
 
+_LONGEST_CODE = 32
 _FIELDS = 20
 _FORM = "application/x-www-form-urlencoded"
 
@@ -46,6 +49,11 @@ def token(request: Request) -> str | None:
 def mark(request: Request) -> cookie.Mark | None:
     """The login under way in the cookie, or None."""
     return cookie.Mark.read(request.cookies.get(cookie.NAME))
+
+
+def second_factor(form: Mapping[str, str]) -> Second:
+    """What a form shows: a passkey's answer, else what was typed into the field of the code."""
+    return Touch(form["passkey"]) if "passkey" in form else Code(form.get("code", "")[:_LONGEST_CODE])
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from portward.errors import Conflict
 from portward.model import Account, Role
 from portward.store.database import Database
-from portward.store.tables import accounts, credentials, members
+from portward.store.tables import accounts, credentials, members, passkeys
 
 _OTHER_OWNERS = accounts.alias("other")
 
@@ -105,6 +105,7 @@ def _complete() -> Select[Any]:
             accounts,
             credentials.c.password_hash.is_not(None).label("has_password"),
             credentials.c.totp_secret.is_not(None).label("has_totp"),
+            select(func.count()).where(passkeys.c.account == accounts.c.name).scalar_subquery().label("passkeys"),
         )
         .outerjoin(credentials, credentials.c.account == accounts.c.name)
         .order_by(accounts.c.name)
@@ -121,6 +122,7 @@ def _account(row: Any, groups: frozenset[str]) -> Account:
         disabled=row.disabled,
         has_password=bool(row.has_password),
         has_totp=bool(row.has_totp),
+        passkeys=row.passkeys,
         created_at=row.created_at,
         last_login_at=row.last_login_at,
     )

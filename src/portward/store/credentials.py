@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portward.store.database import Database
-from portward.store.tables import credentials, recovery_codes
+from portward.store.tables import credentials, passkeys, recovery_codes
 
 
 class Credentials:
@@ -46,7 +46,7 @@ class Credentials:
             values = {"totp_secret": sealed_secret, "totp_offer": None, "totp_step": step}
             if (await connection.execute(change.values(values))).rowcount != 1:
                 return False
-            await _replace_codes(connection, account, code_hashes)
+            await replace_codes(connection, account, code_hashes)
             return True
 
     async def totp(self, account: str) -> bytes | None:
@@ -60,17 +60,23 @@ class Credentials:
             return (await connection.execute(update(credentials).where(fresh).values(totp_step=step))).rowcount == 1
 
     async def drop_totp(self, account: str) -> bool:
-        """Turn TOTP off and forget the recovery codes. False when it was off."""
-        mine = credentials.c.account == account
-        change = update(credentials).where(and_(mine, credentials.c.totp_secret.is_not(None)))
+        """Turn TOTP off; without a passkey the recovery codes go as well. False when it was off."""
         async with self._database.write() as connection:
-            dropped = await connection.execute(change.values(totp_secret=None, totp_offer=None))
-            await _replace_codes(connection, account, [])
-            return dropped.rowcount == 1
+            dropped = await _drop_totp(connection, account)
+            await forget_idle_codes(connection, account)
+            return dropped
+
+    async def drop_second_factor(self, account: str) -> bool:
+        """Forget the TOTP secret, every passkey and the recovery codes. False when there was none of it."""
+        async with self._database.write() as connection:
+            dropped = await _drop_totp(connection, account)
+            gone = await connection.execute(delete(passkeys).where(passkeys.c.account == account))
+            await forget_idle_codes(connection, account)
+            return dropped or gone.rowcount > 0
 
     async def set_recovery(self, account: str, code_hashes: Sequence[str]) -> None:
         async with self._database.write() as connection:
-            await _replace_codes(connection, account, code_hashes)
+            await replace_codes(connection, account, code_hashes)
 
     async def use_recovery(self, account: str, code_hash: str) -> bool:
         """Spend a recovery code. True for exactly one caller."""
@@ -93,7 +99,28 @@ class Credentials:
             return await connection.scalar(select(credentials.c[column]).where(credentials.c.account == account))
 
 
-async def _replace_codes(connection: AsyncConnection, account: str, code_hashes: Sequence[str]) -> None:
+async def has_second_factor(connection: AsyncConnection, account: str) -> bool:
+    """Whether a login of this account asks for more than a password."""
+    app = select(credentials.c.account).where(
+        and_(credentials.c.account == account, credentials.c.totp_secret.is_not(None))
+    )
+    key = select(passkeys.c.account).where(passkeys.c.account == account)
+    return await connection.scalar(app.union_all(key).limit(1)) is not None
+
+
+async def forget_idle_codes(connection: AsyncConnection, account: str) -> None:
+    """Recovery codes stand in for a second factor; where there is none left they open nothing."""
+    if not await has_second_factor(connection, account):
+        await replace_codes(connection, account, [])
+
+
+async def _drop_totp(connection: AsyncConnection, account: str) -> bool:
+    mine = and_(credentials.c.account == account, credentials.c.totp_secret.is_not(None))
+    change = update(credentials).where(mine).values(totp_secret=None, totp_offer=None)
+    return (await connection.execute(change)).rowcount == 1
+
+
+async def replace_codes(connection: AsyncConnection, account: str, code_hashes: Sequence[str]) -> None:
     await connection.execute(delete(recovery_codes).where(recovery_codes.c.account == account))
     rows = [{"account": account, "code_hash": code_hash} for code_hash in code_hashes]
     if rows:

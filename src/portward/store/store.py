@@ -20,6 +20,7 @@ from portward.store.groups import Groups
 from portward.store.handovers import Handovers
 from portward.store.keys import Keys
 from portward.store.links import Links
+from portward.store.passkeys import Passkeys
 from portward.store.publications import Publications
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
@@ -35,6 +36,7 @@ class Store:
         self.accounts = Accounts(database)
         self.groups = Groups(database)
         self.credentials = Credentials(database)
+        self.passkeys = Passkeys(database)
         self.sessions = Sessions(database)
         self.links = Links(database)
         self.tickets = Tickets(database)

@@ -107,6 +107,29 @@ recovery_codes = Table(
     Column("code_hash", String, primary_key=True),
 )
 
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String, primary_key=True),
+    _of_account(),
+    Column("name", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("handle", String, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("verifies", Boolean, nullable=False),
+    Column("synced", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+Index("passkeys_account", passkeys.c.account)
+
+answered = Table(
+    "answered",
+    metadata,
+    Column("challenge", String, primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
 sessions = Table(
     "sessions",
     metadata,

@@ -6,7 +6,7 @@ await store.tickets.spend_attempt(digest(ticket), now, limit=5)     # ("ann", 4)
 
 from datetime import datetime
 
-from sqlalchemy import and_, delete, insert, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from portward.store.database import Database
 from portward.store.tables import tickets
@@ -20,6 +20,13 @@ class Tickets:
         async with self._database.write() as connection:
             row = insert(tickets).values(token_hash=token_hash, account=account, expires_at=expires_at)
             await connection.execute(row)
+
+    async def account_of(self, token_hash: str, now: datetime) -> str | None:
+        """Whose ticket it is, as long as it holds."""
+        holds = and_(tickets.c.token_hash == token_hash, tickets.c.expires_at > now)
+        async with self._database.read() as connection:
+            account: str | None = await connection.scalar(select(tickets.c.account).where(holds))
+            return account
 
     async def spend_attempt(self, token_hash: str, now: datetime, limit: int) -> tuple[str, int] | None:
         """Count an attempt before it is checked. Returns account and attempts left; None when there is none left."""

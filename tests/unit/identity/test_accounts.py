@@ -7,6 +7,7 @@ from tests.unit.identity.world import BETTER, GOOD, HOME, World, lived
 
 from portward.errors import Conflict, EdgeError, Invalid, NotFound, StoreError
 from portward.identity.answers import Invitation, Refused, SecondFactorNeeded, Started
+from portward.identity.logins import Code
 from portward.identity.seal import Seal
 from portward.model import Role
 
@@ -216,7 +217,9 @@ async def test_the_code_that_turned_totp_on_is_used_up(world: World) -> None:
     await world.identity.credentials.confirm_totp("ann", code)
     answer = await world.identity.logins.password("ann", GOOD, address=HOME, user_agent="")
     assert isinstance(answer, SecondFactorNeeded)
-    assert await world.identity.logins.second_factor(answer.ticket, code, address=HOME, user_agent="") == Refused()
+    assert (
+        await world.identity.logins.second_factor(answer.ticket, Code(code), address=HOME, user_agent="") == Refused()
+    )
 
 
 @lived

@@ -6,6 +6,7 @@ from tests.unit.identity.world import BETTER, GOOD, HOME, World, lived
 
 from portward.facts import LoginFailed
 from portward.identity.answers import Refused, SecondFactorNeeded, Started, Stepped, Wait
+from portward.identity.logins import Code
 from portward.identity.passwords import Passwords
 
 
@@ -156,7 +157,7 @@ async def test_with_totp_the_password_alone_starts_nothing(world: World) -> None
     secret, _ = await world.totp("ann")
     ticket = await ticket_of(world)
     assert await world.store.sessions.list("ann") == []
-    answer = await world.identity.logins.second_factor(ticket, world.code(secret), address=HOME, user_agent="")
+    answer = await world.identity.logins.second_factor(ticket, Code(world.code(secret)), address=HOME, user_agent="")
     assert isinstance(answer, Started)
     assert answer.session.second_factor_at == world.now
 
@@ -169,7 +170,7 @@ async def test_fifty_parallel_posts_of_one_code_start_one_session(world: World) 
     code = world.code(secret)
     answers = await asyncio.gather(
         *(
-            world.identity.logins.second_factor(ticket, code, address=f"203.0.113.{number}", user_agent="")
+            world.identity.logins.second_factor(ticket, Code(code), address=f"203.0.113.{number}", user_agent="")
             for number, ticket in enumerate(tickets)
         )
     )
@@ -182,7 +183,7 @@ async def test_fifty_parallel_posts_of_one_ticket_start_one_session(world: World
     await world.person("ann")
     secret, _ = await world.totp("ann")
     ticket, code = await ticket_of(world), world.code(secret)
-    posts = (world.identity.logins.second_factor(ticket, code, address=HOME, user_agent="") for _ in range(50))
+    posts = (world.identity.logins.second_factor(ticket, Code(code), address=HOME, user_agent="") for _ in range(50))
     answers = await asyncio.gather(*posts)
     assert sum(isinstance(answer, Started) for answer in answers) == 1
 
@@ -193,9 +194,9 @@ async def test_a_recovery_code_works_once(world: World) -> None:
     _, codes = await world.totp("ann")
     first, second = await ticket_of(world), await ticket_of(world)
     typed = codes[3].upper().replace("-", " ")
-    answer = await world.identity.logins.second_factor(first, typed, address=HOME, user_agent="")
+    answer = await world.identity.logins.second_factor(first, Code(typed), address=HOME, user_agent="")
     assert isinstance(answer, Started)
-    assert await world.identity.logins.second_factor(second, typed, address=HOME, user_agent="") == Refused()
+    assert await world.identity.logins.second_factor(second, Code(typed), address=HOME, user_agent="") == Refused()
     assert await world.identity.credentials.recovery_left("ann") == 9
 
 
@@ -206,13 +207,15 @@ async def test_a_ticket_bears_five_wrong_codes_and_five_minutes(world: World) ->
     ticket = await ticket_of(world)
     for number in range(5):
         answer = await world.identity.logins.second_factor(
-            ticket, "aaaaa-aaaaa", address=f"203.0.113.{number}", user_agent=""
+            ticket, Code("aaaaa-aaaaa"), address=f"203.0.113.{number}", user_agent=""
         )
         assert answer == Refused(start_over=number == 4)
     late = await ticket_of(world)
     world.later(minutes=5)
     for dead in (ticket, late, "no ticket"):
-        answer = await world.identity.logins.second_factor(dead, world.code(secret), address="192.0.2.1", user_agent="")
+        answer = await world.identity.logins.second_factor(
+            dead, Code(world.code(secret)), address="192.0.2.1", user_agent=""
+        )
         assert answer == Refused(start_over=True)
 
 
@@ -222,7 +225,7 @@ async def test_a_ticket_of_an_account_disabled_meanwhile_is_worthless(world: Wor
     secret, _ = await world.totp("ann")
     ticket = await ticket_of(world)
     await world.identity.accounts.disable("ann", by="cli")
-    answer = await world.identity.logins.second_factor(ticket, world.code(secret), address=HOME, user_agent="")
+    answer = await world.identity.logins.second_factor(ticket, Code(world.code(secret)), address=HOME, user_agent="")
     assert answer == Refused()
     assert await world.store.sessions.list("ann") == []
 
@@ -235,12 +238,12 @@ async def test_after_twenty_wrong_codes_only_recovery_codes_count(world: World) 
     wrong = f"{(int(right) + 1) % 10**6:06}"
     for number in range(20):
         ticket = await ticket_of(world, address=f"203.0.113.{number}")
-        await world.identity.logins.second_factor(ticket, wrong, address=f"203.0.113.{number}", user_agent="")
+        await world.identity.logins.second_factor(ticket, Code(wrong), address=f"203.0.113.{number}", user_agent="")
     ticket = await ticket_of(world, address="192.0.2.1")
-    refused = await world.identity.logins.second_factor(ticket, right, address="192.0.2.1", user_agent="")
+    refused = await world.identity.logins.second_factor(ticket, Code(right), address="192.0.2.1", user_agent="")
     assert refused == Refused()
     assert world.facts[-1] == LoginFailed(time=world.now, account="ann", address="192.0.2.1", reason="throttled")
-    answer = await world.identity.logins.second_factor(ticket, codes[0], address="192.0.2.1", user_agent="")
+    answer = await world.identity.logins.second_factor(ticket, Code(codes[0]), address="192.0.2.1", user_agent="")
     assert isinstance(answer, Started)
 
 
@@ -250,13 +253,13 @@ async def test_a_step_up_replaces_the_token_and_kills_the_old_one(world: World) 
     secret, _ = await world.totp("ann")
     account = replace(await world.identity.accounts.get("ann"))
     old, session = await world.identity.sessions.start(account, second_factor=False, address=HOME, user_agent="")
-    answer = await world.identity.logins.step_up(session, world.code(secret), address=HOME)
+    answer = await world.identity.logins.step_up(session, Code(world.code(secret)), address=HOME)
     assert isinstance(answer, Stepped)
     assert await world.identity.sessions.find(old) is None
     found = await world.identity.sessions.find(answer.token)
     assert found is not None
     assert found[0].second_factor_at == world.now
-    again = await world.identity.logins.step_up(answer.session, world.code(secret), address=HOME)
+    again = await world.identity.logins.step_up(answer.session, Code(world.code(secret)), address=HOME)
     assert again == Refused()
 
 
