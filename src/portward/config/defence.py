@@ -21,6 +21,8 @@ class Defence(Section):
     """Networks whose connections are dropped before TLS."""
     deny_files: tuple[ListFile, ...] = ()
     """Files with more of them, one a line; HAProxy reads them, so they may be long."""
+    protect_private: Flag = True
+    """Whether addresses of private networks can't be banned, such as those of a LAN or of a VPN."""
     probe_paths: ListFile | None = None
     """A file with a path on each line, in place of the list of scanners' paths that ships with Portward."""
     detectors: Detectors = Field(default_factory=Detectors)

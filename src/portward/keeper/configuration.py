@@ -8,7 +8,7 @@ outcome = await configuration.reload()    # a bad file changes nothing
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -88,13 +88,14 @@ class Configuration:
         own_files: OwnFiles,
         trust: Callable[[Settings], Trust],
         tunnels: Tunnels,
+        followed: Callable[[Settings], Awaitable[None]],
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
         self._certificates, self._own_files, self._trust = certificates, own_files, trust
-        self._tunnels, self._record, self._clock = tunnels, record, clock
+        self._tunnels, self._followed, self._record, self._clock = tunnels, followed, record, clock
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
@@ -203,6 +204,7 @@ class Configuration:
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
         how = await self._bring(settings)
         await self._tunnels.follow(settings)
+        await self._followed(settings)
         if before is not None:
             await self._certificates.renew()
         if self.rejected is None or before is not None:

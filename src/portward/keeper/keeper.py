@@ -36,6 +36,7 @@ from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
 from portward.keeper.chores import Chore, Chores, every, repeat
 from portward.keeper.configuration import Configuration
+from portward.keeper.defending import Defending
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.following import changes_of, follow_own_files
 from portward.keeper.status import Status
@@ -83,8 +84,10 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
+        defending = Defending(store, (), lambda: configuration.settings, journal, clock)
         configuration = Configuration(
-            config, state, engine, publisher, gate, certificates, own_files, trust, tunnelling, journal.record, clock
+            *(config, state, engine, publisher, gate, certificates, own_files),
+            *(trust, tunnelling, defending.follow, journal.record, clock),
         )
         settings = configuration.settings
         identity = Identity(
@@ -118,10 +121,11 @@ async def run(config: Path, state: State) -> None:
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
         of_tunnels = Chore("following tunnels", every(15), tunnelling.reconcile)
         status = Status(
-            config, state, engine, publisher, configuration, own_files, store, chores, of_devices, tunnelling
+            config, state, engine, publisher, configuration, own_files, store, chores, of_devices, tunnelling, defending
         )
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
+        await defending.begin()
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
         if not await _unless_stopped(configuration.start(), stop):
             return
@@ -137,8 +141,8 @@ async def run(config: Path, state: State) -> None:
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        work = [*chores.all(), *of_devices.all(), of_tunnels]
-        await _work(work, configuration, own_files, tunnelling, stop)
+        work = [*chores.all(), *of_devices.all(), *defending.chores(), of_tunnels]
+        await _work(work, configuration, own_files, tunnelling, defending, stop)
         notify(STOPPING=1)
 
 
@@ -180,11 +184,12 @@ async def _work(
     configuration: Configuration,
     own_files: OwnFiles,
     tunnelling: Tunnelling,
+    defending: Defending,
     stop: asyncio.Event,
 ) -> None:
     tasks = [repeat(chore) for chore in chores]
     tasks += [_follow_file(configuration, stop), follow_own_files(own_files), _reload_at_hangup(configuration)]
-    tasks += [tunnelling.run(configuration.republish)]
+    tasks += [tunnelling.run(configuration.republish), defending.run()]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(task) for task in tasks]
         await stop.wait()

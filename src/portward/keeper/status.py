@@ -14,6 +14,7 @@ from portward.edge.publisher import Publisher
 from portward.host.paths import State
 from portward.keeper.chores import Chores
 from portward.keeper.configuration import Configuration, Outcome
+from portward.keeper.defending import Defending
 from portward.keeper.devices import DeviceChores
 from portward.keeper.tunnelling import Tunnelling
 from portward.pki.inspection import Report
@@ -34,8 +35,9 @@ class Status:
         chores: Chores,
         devices: DeviceChores,
         tunnelling: Tunnelling,
+        defending: Defending,
     ) -> None:
-        self._tunnelling = tunnelling
+        self._tunnelling, self._defending = tunnelling, defending
         self._config, self._state, self._engine, self._publisher = config, state, engine, publisher
         self._configuration, self._own_files, self._store, self._chores = configuration, own_files, store, chores
         self._devices = devices
@@ -58,6 +60,7 @@ class Status:
                 "rejected": _outcome(self._configuration.rejected),
             },
             "tunnels": await self._tunnelling.report(),
+            "defence": await self._defending.report(),
             "portal": settings.url(settings.portal_host, "/"),
             "services": len(settings.services),
             "accounts": len(await self._store.accounts.list()),

@@ -12,6 +12,7 @@ from pathlib import Path
 from portward.errors import StoreError
 from portward.store.accounts import Accounts
 from portward.store.attempts import Attempts
+from portward.store.bans import Bans
 from portward.store.credentials import Credentials
 from portward.store.database import Database
 from portward.store.devices import Devices
@@ -47,6 +48,7 @@ class Store:
         self.standings = Standings(database)
         self.events = Events(database)
         self.publications = Publications(database)
+        self.bans = Bans(database)
 
     @classmethod
     @asynccontextmanager

@@ -286,3 +286,26 @@ standings = Table(
     Column("renew_at", Moment),
     Column("ask_at", Moment),
 )
+
+bans = Table(
+    "bans",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String, nullable=False),
+    # The first and the last address as 16 bytes, IPv4 as ::ffff:0:0/96, so that they sort and compare.
+    Column("first", LargeBinary, nullable=False),
+    Column("last", LargeBinary, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+    Column("count", Integer, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("lifted_at", Moment),
+    Column("lifted_by", String, nullable=False),
+)
+Index("bans_current", bans.c.source, unique=True, sqlite_where=bans.c.lifted_at.is_(None))
+Index("bans_source", bans.c.source, bans.c.id)
+Index("bans_first", bans.c.first, sqlite_where=bans.c.lifted_at.is_(None))
+Index("bans_until", bans.c.until, sqlite_where=bans.c.lifted_at.is_(None))
+Index("bans_lifted_at", bans.c.lifted_at, sqlite_where=bans.c.lifted_at.is_not(None))

@@ -1,0 +1,85 @@
+"""The defence, wired: the ledger of bans, and whoever enforces them.
+
+defending = Defending(store, enforcers, lambda: configuration.settings, journal, clock)
+await defending.begin()                      # what the store holds is in force before anybody is let in
+await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
+await defending.run()                        # each ban ends on time
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from ipaddress import ip_network
+from typing import Any
+
+from portward.config import Settings
+from portward.defense.enforcement import Enforcer, Enforcers
+from portward.defense.exempt import Exemptions
+from portward.defense.ledger import Ledger
+from portward.facts import EdgeMended
+from portward.host.addresses import default_gateways, own_addresses
+from portward.keeper.chores import Chore, every
+from portward.store import Store
+from portward.watch.journal import Journal
+
+_ADDRESSES_SECONDS = 10.0
+
+
+class Defending:
+    def __init__(
+        self,
+        store: Store,
+        enforcers: Sequence[Enforcer],
+        settings: Callable[[], Settings],
+        journal: Journal,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings, self._journal, self._clock = settings, journal, clock
+        self._machine: tuple[float, Exemptions] | None = None
+        self.ledger = Ledger(store.bans, Enforcers(*enforcers), self.exemptions, journal.record_all, clock)
+
+    async def begin(self) -> None:
+        """Bring into force what the store holds. Raises `PortwardError`."""
+        await self.ledger.expire()
+        await self.ledger.mend()
+
+    async def follow(self, settings: Settings) -> None:
+        """These settings are in force."""
+        self._machine = None
+        await self.ledger.allow_changed()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self.ledger.run()
+
+    def chores(self) -> list[Chore]:
+        return [Chore("mending bans", every(30), self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
+
+    async def mend(self) -> None:
+        for what in await self.ledger.mend():
+            await self._journal.record(EdgeMended(time=self._clock(), what=what))
+
+    async def report(self) -> dict[str, Any]:
+        """For `portward status`."""
+        return {"bans": await self.ledger.count()}
+
+    def exemptions(self) -> Exemptions:
+        """Who can't be banned now. The machine is asked again after some seconds, since its addresses change."""
+        now = time.monotonic()
+        if self._machine is None or now - self._machine[0] > _ADDRESSES_SECONDS:
+            self._machine = now, exemptions_of(self._settings())
+        return self._machine[1]
+
+    async def _tidy(self) -> None:
+        await self.ledger.tidy(self._settings().log.keep)
+
+
+def exemptions_of(settings: Settings) -> Exemptions:
+    """What portward.toml and this machine protect."""
+    return Exemptions(
+        own=tuple(map(ip_network, own_addresses())),
+        gateways=tuple(map(ip_network, default_gateways())),
+        proxies=(*settings.proxies.forwarded_for, *settings.proxies.proxy_protocol),
+        allowed=settings.defence.allow,
+        private=settings.defence.protect_private,
+    )
