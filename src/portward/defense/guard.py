@@ -14,50 +14,51 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from portward.config import Settings
-from portward.defense.detectors import detectors_of
+from portward.config.defence import Defence
+from portward.config.detectors import Scope
+from portward.defense.detectors import Detector, detectors_of
 from portward.defense.familiar import Familiar
 from portward.defense.judge import Judge, Verdict
+from portward.defense.ledger import Outcome, Wish
 from portward.defense.past import Past, facts_since
 from portward.defense.probes import NoPath, Probes
 from portward.defense.signs import Knowledge, Sign, signs_of
-from portward.errors import Invalid, PortwardError
+from portward.defense.sources import source_of
+from portward.errors import PortwardError
 from portward.facts import BanLifted, CertificateInstalled, Fact, LoggedIn, ShadowBan, SourceBanned
-from portward.model import Ban
 
 log = logging.getLogger(__name__)
 Record = Callable[[Fact], Awaitable[None]]
 
-_MOST_WAITING = 10_000
-_MOST_IN_SHADOW = 10_000
+_MOST_SOURCES = 10_000
+"""How many are remembered at most: of those banned, those in shadow, and those that wait for their ban."""
 _RETRY_SECONDS = 1.0
-_AT_ONCE = 50
-"""Verdicts that are carried to the ledger side by side."""
+_AT_ONCE = 200
+"""Verdicts that are carried to the ledger together."""
+_BANNED_WITHIN = timedelta(seconds=10)
+"""So long the ledger may take until it tells of a ban; what the source does meanwhile is no new sign."""
+_FOR_GOOD = datetime.max.replace(tzinfo=UTC)
+_SCOPES: tuple[Scope, ...] = ("address", "prefix", "network")
 
 
 class Ledger(Protocol):
     """Who is banned, and was."""
 
-    async def ban(
-        self, source: str, *, for_: timedelta | None, reason: str, by: str, evidence: Sequence[str] = ()
-    ) -> Ban:
-        """Shut a source out. Raises `Invalid`, with the reason, for one that can't be banned."""
+    async def ban_all(self, wishes: Iterable[Wish], by: str) -> Outcome:
+        """Shut these sources out, but those that can't be banned. In force when it returns."""
         ...
 
-    async def history(self, source: str) -> Sequence[Ban]:
-        """Every ban that this source ever had."""
+    async def earlier(self, source: str) -> int:
+        """How many bans of this source are over."""
         ...
 
-    def find(self, address: str) -> Ban | None:
-        """The ban that shuts an address out now."""
-        ...
-
-    def current(self) -> Sequence[Ban]:
-        """Every ban that is in force."""
+    async def by_reason(self) -> dict[str, int]:
+        """How many bans are in force, by their reason."""
         ...
 
 
@@ -85,20 +86,21 @@ class Guard:
         clock: Callable[[], datetime],
     ) -> None:
         self._ledger, self._record, self._settings, self._hosts, self._clock = ledger, record, settings, hosts, clock
-        self._followed = settings()
-        self._judge = Judge(detectors_of(self._followed.defence.detectors))
-        self._knowledge = Knowledge(_probes(self._followed, Probes.shipped()), self._may_be_asked_for)
+        self._followed: Defence | None = None
+        self._judge = Judge({})
+        self._knowledge = Knowledge(Probes.shipped(), self._may_be_asked_for)
         self._familiar = Familiar()
         self._former: set[str] = set()
         self._shadows: OrderedDict[tuple[str, str], datetime] = OrderedDict()
         self._seen: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
         self._waiting: OrderedDict[tuple[str, tuple[str, ...]], Verdict] = OrderedDict()
-        self._carrying = 0
+        self._banned: OrderedDict[str, datetime] = OrderedDict()
         self._wake = asyncio.Event()
 
     async def load(self, past: Past) -> None:
         """Count again what was kept of the time that still counts."""
+        self._follow()
         now = self._clock()
         self.hear(await facts_since(past, now, self._judge.detectors.values()))
         self._seen.clear()
@@ -119,18 +121,18 @@ class Guard:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                verdicts = [self._waiting.popitem(last=False)[1] for _ in range(min(_AT_ONCE, len(self._waiting)))]
-                await self._carry_all(verdicts)
+                await self._carry([self._waiting.popitem(last=False)[1] for _ in range(min(_AT_ONCE, self.waiting))])
 
     @property
     def waiting(self) -> int:
         """Verdicts that the ledger has not taken yet."""
-        return len(self._waiting) + self._carrying
+        return len(self._waiting)
 
-    def report(self) -> list[Tally]:
+    async def report(self) -> list[Tally]:
         """How each detector stands, in the order of the file."""
+        self._follow()
         now = self._clock()
-        banned = Counter(ban.reason for ban in self._ledger.current() if ban.by == "detector")
+        banned = await self._ledger.by_reason()
         return [
             Tally(
                 detector=name,
@@ -138,19 +140,19 @@ class Guard:
                 seen=self._seen[name],
                 current=self._judge.current(name, now),
                 total=self._total[name],
-                banned=self._in_shadow(name, now) if detector.mode == "shadow" else banned[name],
+                banned=self._in_shadow(name, now) if detector.mode == "shadow" else banned.get(name, 0),
             )
             for name, detector in self._judge.detectors.items()
         ]
 
     def _follow(self) -> None:
-        settings = self._settings()
-        if settings.defence is self._followed.defence:
+        before, now = self._followed, self._settings().defence
+        if now is before:
             return
-        before, self._followed = self._followed, settings
-        self._judge.follow(detectors_of(settings.defence.detectors))
-        if before.defence.probe_paths != settings.defence.probe_paths:
-            self._knowledge = Knowledge(_probes(settings, self._knowledge.probes), self._may_be_asked_for)
+        self._followed = now
+        self._judge.follow(detectors_of(now.detectors))
+        if (before.probe_paths if before else None) != now.probe_paths:
+            self._knowledge = Knowledge(_probes(now.probe_paths, self._knowledge.probes), self._may_be_asked_for)
 
     def _learn(self, fact: Fact, now: datetime) -> None:
         match fact:
@@ -158,9 +160,11 @@ class Guard:
                 self._familiar.remember(fact.account, fact.address, fact.time)
                 self._judge.forgive(fact.account, fact.address)
             case SourceBanned():
+                self._note_ban(fact.source, datetime.fromisoformat(fact.until) if fact.until else _FOR_GOOD)
                 self._total[fact.reason] += fact.by == "detector"
                 self._judge.clear(fact.source)
             case BanLifted():
+                self._banned.pop(fact.source, None)
                 self._judge.clear(fact.source)
             case CertificateInstalled():
                 self._former.add(fact.host)
@@ -169,61 +173,72 @@ class Guard:
                 self._judge.clear(fact.source)
 
     def _take(self, sign: Sign, now: datetime) -> None:
-        if self._ledger.find(sign.fact.address):
+        if self._is_banned(sign.fact.address, now):
             return
         if sign.detector == "unknown-host" and self._familiar.anybody(sign.fact.address, now):
             return
         self._seen[sign.detector] += sign.weight
         if verdict := self._judge.feed(sign, now):
+            if verdict.detector.mode == "enforce":
+                for source in verdict.sources:
+                    self._note_ban(source, now + _BANNED_WITHIN)
             self._wait_for(verdict)
 
+    def _is_banned(self, address: str, now: datetime) -> bool:
+        return any(self._banned.get(source_of(address, scope), now) > now for scope in _SCOPES)
+
+    def _note_ban(self, source: str, until: datetime) -> None:
+        self._banned[source] = until
+        self._banned.move_to_end(source)
+        if len(self._banned) > _MOST_SOURCES:
+            self._banned.popitem(last=False)
+
     def _wait_for(self, verdict: Verdict) -> None:
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_SOURCES:
             self._waiting.popitem(last=False)
         self._waiting[verdict.detector.name, verdict.sources] = verdict
         self._wake.set()
 
-    async def _carry_all(self, verdicts: Sequence[Verdict]) -> None:
-        self._carrying = len(verdicts)
-        failed = [one for one in await asyncio.gather(*map(self._carry, verdicts)) if one]
-        if failed:
-            await asyncio.sleep(_RETRY_SECONDS)
-            for verdict in failed:
-                self._wait_for(verdict)
-        self._carrying = 0
-
-    async def _carry(self, verdict: Verdict) -> Verdict | None:
-        """Returns what could not be carried, to be tried again."""
+    async def _carry(self, verdicts: Sequence[Verdict]) -> None:
         try:
-            for source in verdict.sources:
-                if verdict.account and self._familiar.is_theirs(verdict.account, source, self._clock()):
-                    continue
-                await (self._shadow if verdict.detector.mode == "shadow" else self._ban)(source, verdict)
+            wishes = [wish for verdict in verdicts for wish in await self._wishes(verdict)]
+            outcome = await self._ledger.ban_all(wishes, "detector")
         except PortwardError as error:
-            log.error("%s is not banned yet: %s", ", ".join(verdict.sources), error)
-            return verdict
-        return None
+            log.error("%d verdicts wait for the ledger: %s", len(verdicts) + self.waiting, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+            for verdict in verdicts:
+                self._wait_for(verdict)
+        else:
+            for source, why in outcome.refused:
+                log.info("%s is not banned, though a detector would: %s", source, why)
 
-    async def _ban(self, source: str, verdict: Verdict) -> None:
-        try:
-            for_ = verdict.detector.length(len(await self._ledger.history(source)))
-            await self._ledger.ban(
-                source, for_=for_, reason=verdict.detector.name, by="detector", evidence=verdict.evidence
-            )
-        except Invalid as error:
-            log.info("%s is not banned, though the detector %s would: %s", source, verdict.detector.name, error)
+    async def _wishes(self, verdict: Verdict) -> list[Wish]:
+        """What is asked of the ledger. Of a shadow it is nothing; that is only told of."""
+        now, detector = self._clock(), verdict.detector
+        theirs = {
+            one for one in verdict.sources if verdict.account and self._familiar.is_theirs(verdict.account, one, now)
+        }
+        sources = [source for source in verdict.sources if source not in theirs]
+        if detector.mode == "shadow":
+            for source in sources:
+                await self._shadow(source, detector, now)
+            return []
+        lengths = [detector.length(await self._ledger.earlier(source)) for source in sources]
+        return [
+            Wish(source, detector.name, now + length, verdict.evidence)
+            for source, length in zip(sources, lengths, strict=True)
+        ]
 
-    async def _shadow(self, source: str, verdict: Verdict) -> None:
-        name, now = verdict.detector.name, self._clock()
-        if self._shadows.get((name, source), now) > now:
+    async def _shadow(self, source: str, detector: Detector, now: datetime) -> None:
+        if self._shadows.get((detector.name, source), now) > now:
             return
-        until = now + verdict.detector.length(0)
-        self._put_in_shadow(name, source, until)
-        self._total[name] += 1
-        await self._record(ShadowBan(time=now, source=source, detector=name, until=until.isoformat()))
+        until = now + detector.length(0)
+        self._put_in_shadow(detector.name, source, until)
+        self._total[detector.name] += 1
+        await self._record(ShadowBan(time=now, source=source, detector=detector.name, until=until.isoformat()))
 
     def _put_in_shadow(self, detector: str, source: str, until: datetime) -> None:
-        if len(self._shadows) >= _MOST_IN_SHADOW:
+        if len(self._shadows) >= _MOST_SOURCES:
             self._shadows.popitem(last=False)
         self._shadows[detector, source] = until
 
@@ -232,16 +247,16 @@ class Guard:
 
     def _may_be_asked_for(self, host: str) -> bool:
         """Names that honest people have: the bare domain, and hosts that were here. While none is known, any."""
-        hosts, domain = self._hosts(), self._followed.domain
+        hosts, domain = self._hosts(), self._settings().domain
         return not hosts or host in hosts or host in {domain, f"www.{domain}"} or host in self._former
 
 
-def _probes(settings: Settings, otherwise: Probes) -> Probes:
-    """The operator's list; the one before where it can't be read."""
-    if settings.defence.probe_paths is None:
+def _probes(file: str | None, otherwise: Probes) -> Probes:
+    """The operator's list, or ours; the one before where it can't be read."""
+    if file is None:
         return Probes.shipped()
     try:
-        return Probes.read(Path(settings.defence.probe_paths).read_text())
+        return Probes.read(Path(file).read_text())
     except (OSError, UnicodeDecodeError, NoPath) as error:
-        log.error("%s is not used: %s", settings.defence.probe_paths, error)
+        log.error("%s is not used: %s", file, error)
         return otherwise

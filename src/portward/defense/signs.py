@@ -51,7 +51,7 @@ class _Mark:
     weight: int = 1
 
 
-_WRONG_CODES = ("totp", "recovery")
+_WRONG_PROOFS = ("totp", "recovery", "passkey", "passkey-copied")
 _KEYS_OF_STRANGERS = ("unknown", "certificate", "disapproved", "denied")
 """Not `expired` and `source`: those are keys of ours, at a wrong time or place."""
 _MISSING = (400, 403, 404, 405, 406, 410, 414)
@@ -74,7 +74,7 @@ def _marks(fact: Fact, knowledge: Knowledge) -> Iterator[_Mark]:
         case ErrorAnswered():
             yield from _answered(fact, knowledge)
         case LoginFailed():
-            yield _Mark("second-factor" if fact.reason in _WRONG_CODES else "login")
+            yield _Mark("second-factor" if fact.reason in _WRONG_PROOFS else "login")
             if fact.account:
                 yield _Mark("account")
         case KeyRefused():

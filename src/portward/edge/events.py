@@ -1,9 +1,9 @@
 """What HAProxy and the program `tunnels` tell: one JSON object a line over a local stream socket.
 
-    async with EventListener(state.events_socket, record, hosts=lambda: plan.hosts) as listener: ...
+    async with EventListener(state.events_socket, guard.hear, record, hosts=lambda: plan.hosts) as listener: ...
 
-The ring in HAProxy keeps lines while the keeper is away. A flood is kept up to a rate; the rest is counted, so that a
-scanner can't fill the store.
+The ring in HAProxy keeps lines while the keeper is away. Every fact is heard at once. A flood is kept up to a rate; the
+rest is counted, so that a scanner can't fill the store.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from typing import Any, Self
 from portward.edge.allowance import Allowance
 from portward.edge.doors import OWN_SOURCE
 from portward.edge.refusals import RULES, rule_of_line
-from portward.facts import EventsDropped, Fact, RequestRefused, from_line
+from portward.facts import ErrorAnswered, EventsDropped, Fact, RequestRefused, from_line
 from portward.host.listeners import listening
 
 _BATCH_SECONDS = 0.2
@@ -33,14 +33,16 @@ _OF_TUNNELS = b'{"fact": "'
 """How a line of the program `tunnels` begins; HAProxy's begin with their time."""
 
 log = logging.getLogger(__name__)
+Hear = Callable[[Sequence[Fact]], None]
 Record = Callable[[Sequence[Fact]], Awaitable[None]]
 
 
 class EventListener:
-    """Serves the events socket while it is open; passes facts on in batches."""
+    """Serves the events socket while it is open; has each fact heard, and passes on in batches what is to be kept."""
 
-    def __init__(self, socket: Path, record: Record, hosts: Callable[[], Collection[str]]) -> None:
+    def __init__(self, socket: Path, hear: Hear, record: Record, hosts: Callable[[], Collection[str]]) -> None:
         self._socket = socket
+        self._hear = hear
         self._record = record
         self._hosts = hosts
         self._pending: list[Fact] = []
@@ -48,6 +50,7 @@ class EventListener:
         self._allowance = Allowance()
         self._told_at = 0.0
         self._wake = asyncio.Event()
+        self._begun = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
@@ -60,6 +63,7 @@ class EventListener:
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._server.close()
+        self._begun.set()
         for writer in self._writers:
             writer.close()
         self._flusher.cancel()
@@ -68,9 +72,14 @@ class EventListener:
         await self._flush(surplus=True)
         self._closing.close()
 
+    def begin(self) -> None:
+        """The hosts are known now. Until then lines wait, since any host would look unknown."""
+        self._begun.set()
+
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
+            await self._begun.wait()
             while line := await reader.readline():
                 self._take(line)
         except (ValueError, ConnectionError) as error:
@@ -82,6 +91,9 @@ class EventListener:
     def _take(self, line: bytes) -> None:
         fact = fact_of_line(line, self._hosts())
         if fact is None:
+            return
+        self._hear((fact,))
+        if isinstance(fact, ErrorAnswered):
             return
         if len(self._pending) < _KEPT_PER_BATCH and self._allowance.spend(fact.address, time.monotonic()):
             self._pending.append(fact)
@@ -117,6 +129,8 @@ def fact_of_line(line: bytes, hosts: Collection[str]) -> Fact | None:
         fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
         if "code" in fields and fields.get("ip") == OWN_SOURCE:
             return None  # our own look at what is shown; a host that refuses handshakes refuses this one too
+        if "errors" in fields:
+            return _answered(fields)
         rule = rule_of_line(fields, hosts)
         return _fact(fields, rule) if rule is not None and rule in RULES else None
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):
@@ -138,6 +152,22 @@ def _fact(fields: Mapping[str, Any], rule: str) -> RequestRefused:
         path=fields.get("path", ""),
         status=fields.get("status", 0),
         detail=str(fields.get("tls") or fields.get("error") or fields.get("service") or ""),
+        credential=fields.get("credential", ""),
+    )
+
+
+def _answered(fields: Mapping[str, Any]) -> ErrorAnswered:
+    return ErrorAnswered(
+        time=datetime.fromtimestamp(float(fields["time"]), UTC),
+        request_id=fields["id"],
+        address=_plain(fields["ip"]),
+        host=fields["host"],
+        method=fields["method"],
+        path=fields["path"],
+        status=fields["status"],
+        errors=int(fields["errors"] or 0),
+        requests=int(fields["requests"] or 0),
+        credential=fields["credential"],
     )
 
 

@@ -1,13 +1,16 @@
 """The defence, wired: the ledger of bans, and whoever enforces them.
 
-defending = Defending(store, enforcers, lambda: configuration.settings, journal, clock)
+defending = Defending(store, enforcers, lambda: configuration.settings, lambda: configuration.hosts, journal, clock)
+await defending.load()                       # what was seen before a restart still counts
 await defending.begin()                      # what the store holds is in force before anybody is let in
 await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
 await defending.run()                        # each ban ends on time
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
@@ -15,6 +18,7 @@ from typing import Any
 from portward.config import Settings
 from portward.defense.enforcement import Enforcer, Enforcers
 from portward.defense.exempt import Exemptions
+from portward.defense.guard import Guard
 from portward.defense.ledger import Ledger
 from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
@@ -31,12 +35,19 @@ class Defending:
         store: Store,
         enforcers: Sequence[Enforcer],
         settings: Callable[[], Settings],
+        hosts: Callable[[], Collection[str]],
         journal: Journal,
         clock: Callable[[], datetime],
     ) -> None:
-        self._settings, self._journal, self._clock = settings, journal, clock
+        self._store, self._settings, self._journal, self._clock = store, settings, journal, clock
         self._machine: tuple[float, Exemptions] | None = None
         self.ledger = Ledger(store.bans, Enforcers(*enforcers), self.exemptions, journal.record_all, clock)
+        self.guard = Guard(self.ledger, journal.record, settings, hosts, clock)
+        journal.listen(self.guard.hear)
+
+    async def load(self) -> None:
+        """Count again what was seen before this start. Raises `StoreError`."""
+        await self.guard.load(self._store.events)
 
     async def begin(self) -> None:
         """Bring into force what the store holds. Raises `PortwardError`."""
@@ -50,7 +61,9 @@ class Defending:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self.ledger.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.ledger.run())
+            group.create_task(self.guard.run())
 
     def chores(self) -> list[Chore]:
         return [Chore("mending bans", every(30), self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
@@ -61,7 +74,8 @@ class Defending:
 
     async def report(self) -> dict[str, Any]:
         """For `portward status`."""
-        return {"bans": await self.ledger.count()}
+        detectors = [asdict(tally) for tally in await self.guard.report()]
+        return {"bans": await self.ledger.count(), "detectors": detectors}
 
     def exemptions(self) -> Exemptions:
         """Who can't be banned now. The machine is asked again after some seconds, since its addresses change."""

@@ -84,7 +84,7 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
-        defending = Defending(store, (), lambda: configuration.settings, journal, clock)
+        defending = Defending(store, (), lambda: configuration.settings, lambda: configuration.hosts, journal, clock)
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),
             *(trust, tunnelling, defending.follow, journal.record, clock),
@@ -106,7 +106,10 @@ async def run(config: Path, state: State) -> None:
                 lists=lambda: lists_of(configuration.settings, devices),
             )
         )
-        listener = EventListener(state.events_socket, _hear(journal, tunnelling), lambda: configuration.hosts)
+        await defending.load()
+        listener = EventListener(
+            state.events_socket, defending.guard.hear, _hear(journal, tunnelling), lambda: configuration.hosts
+        )
         await stack.enter_async_context(listener)
         root = authority.root_file.read_bytes()
         portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices, root)
@@ -129,6 +132,7 @@ async def run(config: Path, state: State) -> None:
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
         if not await _unless_stopped(configuration.start(), stop):
             return
+        listener.begin()
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
@@ -173,7 +177,7 @@ async def _announce(portal: Portal, store: Store) -> None:
 
 def _hear(journal: Journal, tunnelling: Tunnelling) -> Callable[[Sequence[Fact]], Awaitable[None]]:
     async def hear(facts: Sequence[Fact]) -> None:
-        await journal.record_all(facts)
+        await journal.keep(facts)
         await tunnelling.hear(facts)
 
     return hear

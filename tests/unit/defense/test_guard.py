@@ -1,15 +1,26 @@
 """The guard: verdicts reach the ledger, shadows are only told of, and a restart forgets nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from portward.config import Settings
 from portward.defense.guard import Guard, Tally
-from portward.errors import Invalid, StoreError
-from portward.facts import CertificateInstalled, Fact, LoggedIn, LoginFailed, RequestRefused, ShadowBan, SourceBanned
+from portward.defense.ledger import Outcome, Wish
+from portward.errors import StoreError
+from portward.facts import (
+    BanLifted,
+    CertificateInstalled,
+    Fact,
+    LoggedIn,
+    LoginFailed,
+    RequestRefused,
+    ShadowBan,
+    SourceBanned,
+)
 from portward.model import Ban
 from portward.store import Store, migrate
 
@@ -19,34 +30,33 @@ STRANGER = "203.0.113.7"
 
 
 class Book:
-    """A ledger that keeps in memory; `broken` so many times it can't."""
+    """A ledger that keeps in memory, and tells of its bans; `broken` so many times it can't."""
 
     def __init__(self, *, exempt: str = "", broken: int = 0) -> None:
         self.bans: list[Ban] = []
         self.asked = 0
+        self.guard: Guard
         self._exempt, self._broken = exempt, broken
 
-    async def ban(
-        self, source: str, *, for_: timedelta | None, reason: str, by: str, evidence: Sequence[str] = ()
-    ) -> Ban:
+    async def ban_all(self, wishes: Iterable[Wish], by: str) -> Outcome:
         self.asked += 1
-        if source == self._exempt:
-            raise Invalid(f"{source} is this machine")
         if self.asked <= self._broken:
             raise StoreError("the disk is full")
-        until = NOW + for_ if for_ else None
-        ban = Ban(source, reason, by, NOW, until, len(await self.history(source)) + 1, tuple(evidence))
-        self.bans.append(ban)
-        return ban
+        wanted = [wish for wish in wishes if wish.source != self._exempt]
+        bans = [Ban(wish.source, wish.reason, by, NOW, wish.until, evidence=wish.evidence) for wish in wanted]
+        self.bans += bans
+        self.guard.hear([banned(ban.source, ban.reason) for ban in bans])
+        return Outcome(bans, [(self._exempt, "is this machine")])
 
-    async def history(self, source: str) -> Sequence[Ban]:
-        return [ban for ban in self.bans if ban.source == source]
+    async def earlier(self, source: str) -> int:
+        return sum(ban.source == source and ban.lifted_at is not None for ban in self.bans)
 
-    def find(self, address: str) -> Ban | None:
-        return next((ban for ban in self.bans if ban.source == address and not ban.lifted_at), None)
+    async def by_reason(self) -> dict[str, int]:
+        return Counter(ban.reason for ban in self.bans)
 
-    def current(self) -> Sequence[Ban]:
-        return self.bans
+
+def banned(source: str, reason: str = "login") -> SourceBanned:
+    return SourceBanned(time=NOW, source=source, reason=reason, by="detector", until=(NOW + HOUR).isoformat())
 
 
 class Given:
@@ -59,6 +69,7 @@ class Given:
         self.hosts = {"auth.example.com", "wiki.example.com"}
         self.settings = Settings.model_validate({"domain": "example.com", "defence": {"detectors": detectors}})
         self.guard = Guard(self.book, self._record, lambda: self.settings, lambda: self.hosts, lambda: self.now)
+        self.book.guard = self.guard
 
     async def _record(self, fact: Fact) -> None:
         self.recorded.append(fact)
@@ -74,7 +85,11 @@ class Given:
         return [ban.source for ban in self.book.bans]
 
     def tally(self, name: str) -> Tally:
-        return next(one for one in self.guard.report() if one.detector == name)
+        return asyncio.run(tally_of(self.guard, name))
+
+
+async def tally_of(guard: Guard, name: str) -> Tally:
+    return next(one for one in await guard.report() if one.detector == name)
 
 
 async def carried(guard: Guard) -> None:
@@ -118,6 +133,17 @@ def test_what_a_banned_source_still_does_is_no_new_sign() -> None:
     given.hears(failed(), failed())
     given.hears(*[failed()] * 10)
     assert (len(given.book.bans), given.tally("login").seen) == (1, 2)
+    given.hears(BanLifted(time=NOW, source=STRANGER, reason="login", by="cli"), failed())
+    assert given.tally("login").seen == 3
+
+
+def test_of_many_knocks_at_once_comes_one_ban() -> None:
+    assert Given().hears(*[knock("shop.example.com")] * 50) == [STRANGER]
+
+
+def test_whoever_is_banned_with_a_network_leaves_no_signs() -> None:
+    given = Given(login={"tries": 1})
+    assert given.hears(banned("203.0.113.0/24"), failed()) == []
 
 
 def test_one_who_can_not_be_banned_is_not_and_the_next_one_is() -> None:
@@ -181,7 +207,6 @@ def test_a_shadow_is_told_of_once_and_nobody_is_banned() -> None:
 def test_the_report_says_what_was_seen_counts_was_banned_and_is() -> None:
     given = Given(login={"tries": 3})
     given.hears(*[failed()] * 3, failed("198.51.100.9"))
-    given.hears(SourceBanned(time=NOW, source=STRANGER, reason="login", by="detector"))
     tally = given.tally("login")
     assert (tally.seen, tally.current, tally.total, tally.banned) == (4, 1, 1, 1)
 
@@ -218,7 +243,8 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         shadow = ShadowBan(time=NOW, source="198.51.100.1", detector="probe", until=(NOW + HOUR).isoformat())
         await store.events.add([failed(at=NOW - HOUR), failed(), failed(), login(address="198.51.100.9"), shadow])
         await given.guard.load(store.events)
-        assert [given.tally("login").seen, given.tally("login").current, given.tally("probe").banned] == [0, 2, 1]
+        login_, probe = await tally_of(given.guard, "login"), await tally_of(given.guard, "probe")
+        assert (login_.seen, login_.current, probe.banned) == (0, 2, 1)
         given.guard.hear([knock("wik.example.com", "198.51.100.9"), failed()])
         await carried(given.guard)
         assert [ban.source for ban in given.book.bans] == [STRANGER]
@@ -229,11 +255,10 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 def test_a_verdict_that_a_death_came_before_is_carried_out_after_it_and_a_ban_not_twice(tmp_path: Path) -> None:
     async def scene(store: Store) -> None:
         given = Given(login={"tries": 2})
-        banned = SourceBanned(time=NOW, source="198.51.100.9", reason="login", by="detector")
-        await store.events.add([*[failed("198.51.100.9")] * 2, banned, *[failed()] * 2])
-        given.book.bans = [Ban("198.51.100.9", "login", "detector", NOW)]
+        other = "198.51.100.9"
+        await store.events.add([failed(other), failed(other), banned(other), failed(), failed()])
         await given.guard.load(store.events)
         await carried(given.guard)
-        assert [ban.source for ban in given.book.bans] == ["198.51.100.9", STRANGER]
+        assert [ban.source for ban in given.book.bans if ban.source != other] == [STRANGER]
 
     with_store(tmp_path, scene)
