@@ -19,6 +19,7 @@ from portward.cli import (
     gateway,
     groups,
     keys,
+    mail,
     rescue,
     server,
     services,
@@ -58,6 +59,7 @@ app.add_typer(sessions.app, name="session")
 app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
 app.add_typer(devices.app, name="device")
+app.add_typer(mail.app, name="mail")
 app.add_typer(tunnel.app, name="tunnel")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(connect.app, name="connect")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from portward.config.carriage import check_carriage
 from portward.config.checklogs import check_logs
+from portward.config.checkmail import check_mail
 from portward.config.detectors import contradictions
 from portward.config.devices import check_devices
 from portward.config.findings import Finding
@@ -46,6 +47,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from _hosts(settings)
     yield from _detectors(settings)
     yield from check_logs(settings)
+    yield from check_mail(settings)
     yield from _repeated_routes(settings)
     yield from check_devices(list(placed_routes(settings)))
     for path, route in placed_routes(settings):

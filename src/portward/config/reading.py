@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from portward.config.acmefiles import acme_files
 from portward.config.addresses import is_own
+from portward.config.checkmail import mail_files
 from portward.config.checks import Surroundings, check
 from portward.config.devices import check_device_files
 from portward.config.findings import Finding, findings_of, in_order, spell_key
@@ -80,6 +81,7 @@ def parse(text: str, file: Path, environ: Mapping[str, str] = os.environ, *, sta
         *acme_files(settings.tls),
         *_signers(settings),
         *check_device_files(settings),
+        *mail_files(settings),
     ]
     if found:
         raise ConfigError(_mistakes(found, text, file, environ))
@@ -141,6 +143,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     yield from acme_files(settings.tls)
     yield from _signers(settings)
     yield from check_device_files(settings)
+    yield from mail_files(settings)
 
 
 def _authorities(settings: Settings) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from portward.config.defence import Defence
 from portward.config.limits import Limits
+from portward.config.mail import Mail
 from portward.config.section import Section
 from portward.config.spelling import NetworkName
 from portward.config.tls import Tls
@@ -201,6 +202,8 @@ class Settings(Section):
     """Address lists of gate 2."""
     devices: Devices = Devices()
     """Certificates of phones, laptops and programs."""
+    mail: Mail | None = None
+    """The server that takes the gateway's mail."""
     tunnels: Tunnels | None = None
     """The SSH server for services that dial in."""
     log: Log = Log()

@@ -26,6 +26,7 @@ from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.facts import Fact
+from portward.host.mail import Mailer
 from portward.host.memory import give_back, spend_little
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
@@ -49,6 +50,7 @@ from portward.pki.enroller import Enroller
 from portward.pki.own_files import OwnFiles
 from portward.portal.admin import create_admin
 from portward.portal.admin_certificates import CertificatesApi
+from portward.portal.admin_mail import MailApi
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
 from portward.portal.portal import Portal
@@ -119,6 +121,7 @@ async def run(config: Path, state: State) -> None:
             state, lambda: configuration.settings, certificates, store.standings, round_, journal.record, clock
         )
         certificates_api = CertificatesApi(certificates, renewals, clock)
+        mail = MailApi(Mailer(lambda: configuration.settings.mail))
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
@@ -137,7 +140,9 @@ async def run(config: Path, state: State) -> None:
         notify(STATUS=f"the edge is up: {engine.name}")
         await stack.enter_async_context(
             serving(
-                create_admin(portal, journal, status, configuration, tunnelling, certificates_api.routes()),
+                create_admin(
+                    portal, journal, status, configuration, tunnelling, [*certificates_api.routes(), *mail.routes()]
+                ),
                 state.admin_socket,
             )
         )

@@ -70,6 +70,10 @@ class Renaming(Order):
     name: Text
 
 
+class MailTest(Order):
+    to: Text
+
+
 class NewGroup(Order):
     name: Text
 
