@@ -55,6 +55,7 @@ from portward.portal.app import create_app
 from portward.portal.demo import create_demo
 from portward.portal.portal import Portal
 from portward.store import Store, migrate
+from portward.tunnels.bans import SshBans
 from portward.tunnels.control import Control
 from portward.watch.journal import Journal
 
@@ -86,7 +87,10 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
-        defending = Defending(store, (), lambda: configuration.settings, lambda: configuration.hosts, journal, clock)
+        defending = Defending(
+            *(store, (SshBans(control, lambda: tunnelling.wanted),), lambda: configuration.settings),
+            *(lambda: configuration.hosts, journal, clock),
+        )
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),
             *(trust, tunnelling, defending.follow, journal.record, clock),

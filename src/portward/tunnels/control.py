@@ -118,6 +118,10 @@ class Control:
         for some in _batched(sources, _SOURCES):
             await self._ask({"do": "lift", "sources": some})
 
+    async def count_bans(self) -> int:
+        """How many networks the program shuts out."""
+        return int(await self._ask({"do": "count-bans"}))
+
     async def bans(self) -> dict[str, int]:
         """Whom the program shuts out, and until when."""
         return dict(await self._ask({"do": "bans"}))

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from tests.lives.places import short_directory
@@ -12,6 +13,8 @@ from tests.lives.sshd.clients import Client
 from tests.lives.sshd.server import TunnelServer
 from tests.lives.waiting import wait_for
 
+from portward.model import Ban
+from portward.tunnels.bans import SshBans
 from portward.tunnels.rules import ServiceRule
 
 
@@ -70,7 +73,47 @@ def test_who_is_allowed_stays_and_comes_in_all_the_same(server: TunnelServer) ->
 def test_a_hundred_thousand_are_told_at_once_and_told_back(server: TunnelServer) -> None:
     many = {f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}": 0 for n in range(100_000)}
     asyncio.run(server.control.ban(many))
+    assert asyncio.run(server.control.count_bans()) == len(many)
     assert asyncio.run(server.control.bans()) == many
     assert _greets(server, "127.0.0.1")
     asyncio.run(server.control.lift(list(many)))
     assert asyncio.run(server.control.bans()) == {}
+
+
+class Held:
+    """What the ledger would say."""
+
+    def __init__(self, *sources: str) -> None:
+        self.bans = [Ban(source, "login", "detector", since=datetime.now(UTC)) for source in sources]
+
+    async def count(self, now: datetime) -> int:
+        return len(self.bans)
+
+    async def pages(self, now: datetime) -> AsyncIterator[Sequence[Ban]]:
+        for ban in self.bans:
+            yield [ban]
+
+
+def test_a_server_that_was_restarted_is_told_again_and_forgets_what_is_lifted(server: TunnelServer) -> None:
+    bans, now = SshBans(server.control, lambda: True), datetime.now(UTC)
+    held = Held("127.9.1.1", "127.9.1.2")
+    asyncio.run(bans.enforce(held.bans))
+    server.stop()
+    server.start()
+    assert _greets(server, "127.9.1.1")
+    assert asyncio.run(bans.mend(held, now)) == ["the bans of the SSH server"]
+    assert not _greets(server, "127.9.1.1")
+    assert asyncio.run(bans.mend(held, now)) == []
+    assert asyncio.run(bans.mend(Held("127.9.1.2"), now)) == ["the bans of the SSH server"]
+    assert _greets(server, "127.9.1.1")
+    asyncio.run(bans.lift(["127.9.1.2"]))
+    assert _greets(server, "127.9.1.2")
+
+
+def test_a_server_that_is_away_is_no_error(server: TunnelServer) -> None:
+    bans, held = SshBans(server.control, lambda: True), Held("127.9.1.1")
+    server.stop()
+    asyncio.run(bans.enforce(held.bans))
+    asyncio.run(bans.lift(["127.9.1.1"]))
+    assert asyncio.run(bans.mend(held, datetime.now(UTC))) == []
+    server.start()

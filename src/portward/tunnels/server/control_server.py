@@ -70,6 +70,8 @@ class ControlServer:
                 return self._peers.ban(question["sources"])
             case "lift":
                 return self._peers.lift(question["sources"])
+            case "count-bans":
+                return self._peers.count_bans()
             case "bans":
                 return dict(self._peers.banned)
             case "approve" | "refuse":

@@ -75,6 +75,12 @@ class Peers:
         for source in sources:
             self.banned.pop(source, None)
 
+    def count_bans(self) -> int:
+        """How many there are, after those that are over are forgotten."""
+        now = time.time()
+        self.lift([source for source, until in self.banned.items() if until and until <= now])
+        return len(self.banned)
+
     def _is_banned(self, address: str) -> bool:
         until = self.banned.find(address) if self.banned else None
         return until is not None and (not until or until > time.time())
