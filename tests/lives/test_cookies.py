@@ -21,7 +21,7 @@ def token(ann: Visitor) -> str:
     return found
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=BYTES, value=BYTES, after=BYTES)
 def test_no_invented_cookie_opens_anything(
     gateway: Gateway, upstream: Upstream, before: str, value: str, after: str

@@ -87,9 +87,9 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
+        enforcers = (SshBans(control, lambda: tunnelling.wanted),)
         defending = Defending(
-            *(store, (SshBans(control, lambda: tunnelling.wanted),), lambda: configuration.settings),
-            *(lambda: configuration.hosts, journal, clock),
+            store, enforcers, lambda: configuration.settings, lambda: configuration.hosts, journal, clock
         )
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),

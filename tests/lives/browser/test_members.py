@@ -49,6 +49,7 @@ def test_a_member_who_is_put_out_of_the_group_meets_the_door_and_may_switch(
 def test_a_closed_part_of_an_open_service_offers_another_account_too(person: Person, account: MakeAccount) -> None:
     person.open("wiki", "/page")
     person.fill_login(account())
+    person.arrives("wiki", "/page")
     person.open("wiki", "/desk/1?n=3")
     person.sees("not open to you")
     person.click("Switch account")

@@ -55,7 +55,7 @@ VALUES = st.sampled_from(["", "1", "A1", "A 1", "1|ann|s1|0", "# dead", "é"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "remove", "write"]), KEYS, VALUES), max_size=30)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEPS)
 def test_a_map_says_what_a_dict_says_whatever_was_done_to_it(steps: list[tuple[str, str, str]]) -> None:
     with TemporaryDirectory() as directory:

@@ -33,7 +33,7 @@ FULL = Profile(
     remote=(parse_forward("blog:80 -> localhost:1313"), Forward(Tcp("*", 90), Unix("/run/app"))),
     dynamic=(Tcp("", 1080), Tcp("::1", 1081)),
 )
-few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def asked(words: Sequence[str]) -> dict[str, list[str]]:
