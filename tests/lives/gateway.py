@@ -191,6 +191,11 @@ class Gateway:
         self._document[name] = dict(table)
         self.configure(self._services)
 
+    @property
+    def services(self) -> dict[str, Any]:
+        """The services as they were configured last."""
+        return dict(self._services)
+
     def kill_keeper(self) -> None:
         """End the keeper without a word; another one is there when this returns."""
         old = self.pids.keeper

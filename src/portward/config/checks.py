@@ -16,6 +16,7 @@ from portward.config.checkmail import check_mail
 from portward.config.detectors import contradictions
 from portward.config.devices import check_devices
 from portward.config.findings import Finding
+from portward.config.limit_checks import check_limits
 from portward.config.lines import KeyPath
 from portward.config.named import check_names
 from portward.config.settings import ServiceSettings, Settings
@@ -41,6 +42,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from check_names(settings)
     yield from _listeners(settings)
     yield from check_carriage(settings)
+    yield from check_limits(settings)
     yield from _trusted(settings)
     yield from _lifetimes(settings)
     yield from _acme(settings)

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from portward.config.defence import Defence
-from portward.config.limits import Limits
+from portward.config.limits import Limits, ServiceLimits
 from portward.config.mail import Mail
 from portward.config.section import Section
 from portward.config.spelling import NetworkName
@@ -155,6 +155,12 @@ class ServiceSettings(Section):
     """The port of a `tcp` service, or its address and port."""
     allow: tuple[Source, ...] = ()
     """Networks, or names of networks, that may connect to a `tcp` service; nobody else does."""
+    allow_from: tuple[Source, ...] = ()
+    """Networks, or names of networks, from which an HTTP service may be asked. Empty: all. It asks for a login as ever."""
+    deny_from: tuple[Source, ...] = ()
+    """Networks, or names of networks, from which it may not; they come before `allow-from` and `allow`."""
+    limits: ServiceLimits = ServiceLimits()
+    """How much one visitor may ask of it, on top of [limits]."""
     proxy_protocol: Literal["v2"] | None = None
     """`v2` tells the upstream of a `tcp` service the visitor's address (PROXY protocol, version 2)."""
     access: AccessRule = Access(members=True)

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from portward.model import Access
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _LONGEST = timedelta(days=36500)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
@@ -113,6 +114,20 @@ def spell_duration(value: timedelta) -> str:
     seconds = int(value.total_seconds())
     unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
     return f"{seconds // _UNITS[unit]}{unit}" if seconds else "0s"
+
+
+def parse_size(value: object) -> int:
+    """Bytes: `512B`, `64KB`, `20MB` or `2GB`, where 1 KB is 1024 bytes."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})(B|KB|MB|GB)", value) if isinstance(value, str) else None
+    if not match:
+        raise Misspelt("is not a size", expected="a whole number and its unit: 512B, 64KB, 20MB or 2GB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def spell_size(value: int) -> str:
+    """The shortest exact spelling: 65536 is `64KB`."""
+    unit = next(unit for unit in ("GB", "MB", "KB", "B") if value % _SIZES[unit] == 0)
+    return f"{value // _SIZES[unit]}{unit}"
 
 
 def parse_address(value: object) -> Address:

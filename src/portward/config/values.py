@@ -30,10 +30,12 @@ from portward.config.spelling import (
     parse_path,
     parse_resolver,
     parse_service_name,
+    parse_size,
     parse_source,
     parse_word,
     spell_access,
     spell_duration,
+    spell_size,
 )
 from portward.config.upstreams import parse_upstream
 from portward.model import Access, Upstream
@@ -57,6 +59,7 @@ __all__ = [
     "Port",
     "ResolverAddress",
     "ServiceName",
+    "Size",
     "Source",
     "Span",
     "Timeout",
@@ -184,6 +187,10 @@ CertificateFile = Annotated[
     str, BeforeValidator(_certificate_file), _text(examples=["corp-ca.pem", "/etc/ssl/corp.crl"])
 ]
 """A PEM file; its path is relative to portward.toml."""
+Size = Annotated[
+    int, BeforeValidator(parse_size), PlainSerializer(spell_size), _text(pattern="^[1-9][0-9]{0,5}(B|KB|MB|GB)$")
+]
+"""Bytes."""
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

@@ -14,7 +14,13 @@ from portward.errors import Environment
 from portward.host.processes import find_program
 
 OLDEST = (2, 6, 0)
-_SINCE = {"refuses NUL bytes in headers by itself": (3, 2, 0)}
+_SINCE = {
+    "refuses NUL bytes in headers by itself": ((3, 2, 0), "a rule of our own stands in for it"),
+    "counts address, session, device and service at once": (
+        (2, 8, 0),
+        "where a service has `limits`, a device's use of it does not count as its last use",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,12 @@ class Engine:
     @property
     def needs_nul_rule(self) -> bool:
         """Up to 3.1 the parser passes a NUL byte in a header value on."""
-        return self.version < _SINCE["refuses NUL bytes in headers by itself"]
+        return self.version < (3, 2, 0)
+
+    @property
+    def tracks_four(self) -> bool:
+        """Since 2.8 a request may count in more than three tables (tune.stick-counters)."""
+        return self.version >= (2, 8, 0)
 
     @property
     def name(self) -> str:
@@ -35,9 +46,8 @@ class Engine:
     def missing(self) -> dict[str, str]:
         """Features that this version lacks, each with the reason; empty where all are there."""
         return {
-            feature: f"needs HAProxy {since[0]}.{since[1]}, this is {'.'.join(map(str, self.version))}; "
-            "a rule of our own stands in for it"
-            for feature, since in _SINCE.items()
+            feature: f"needs HAProxy {since[0]}.{since[1]}, this is {'.'.join(map(str, self.version))}; {instead}"
+            for feature, (since, instead) in _SINCE.items()
             if self.version < since
         }
 

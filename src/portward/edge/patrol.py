@@ -66,7 +66,7 @@ class Patrol:
     async def _counts(self) -> dict[tuple[str, str], int]:
         counts = {}
         for column, rule in _RULES.items():
-            rows = await self._runtime.ask(f"show table addresses data.{column} gt 0")
+            rows = await self._runtime.ask(f"show table refused data.{column} gt 0")
             for address, count in re.findall(rf"key=(\S+) .*?{column}=(\d+)", rows):
                 counts[address.removeprefix("::ffff:"), rule] = int(count)
         return counts

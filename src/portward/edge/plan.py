@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from portward.config import Settings
 from portward.config.settings import ServiceSettings
+from portward.edge.bounds import Bounds, bounds_of
 from portward.edge.doors import Door, doors
 from portward.edge.engine import Engine
 from portward.edge.render import BACKENDS, BUNDLE, Skeleton, render
@@ -51,6 +52,8 @@ class Plan:
     doors: tuple[Door, ...]
     allow: dict[str, str]
     deny: dict[str, str]
+    sources: dict[str, str]
+    """The networks that services name in lists of their own (see bounds.py)."""
     tls_options: dict[str, str]
     """What stands before a host in the crt-list; hosts that ask for no device are not in it."""
 
@@ -82,9 +85,10 @@ def plan(
         by_host.setdefault(route.host, []).append(route)
     servers = {s.name: s for route in settings.routes if (s := _server(route, state, addresses))}
     tcp = {name: _tcp_address(name, service, state, addresses) for name, service in settings.tcp_services.items()}
-    routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings)}
+    bounds = bounds_of(settings)
+    routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings, bounds)}
     own = doors(settings.listen.https, settings.proxies.proxy_protocol, ipv6=engine.ipv6)
-    skeleton = render(settings, state, engine, deny_lists, tcp, trust, alpn=alpn)
+    skeleton = render(settings, state, engine, deny_lists, tcp, trust, bounds, alpn=alpn)
     bundle = state.edge / skeleton.fingerprint / BUNDLE
     return Plan(
         skeleton=skeleton,
@@ -95,6 +99,7 @@ def plan(
         doors=own,
         allow={str(network): "allow" for network in (*settings.defence.allow, *(door.source for door in own))},
         deny={str(network): "deny" for network in settings.defence.deny},
+        sources=dict(bounds.sources),
         tls_options={
             host: trust.options(manner, bundle, revoked_file(state))
             for host, manner in asking_hosts(settings.routes).items()
@@ -137,13 +142,15 @@ def session_line(session: EdgeSession) -> str:
     return f"{int(session.expires_at.timestamp())}|{session.account}|{session.session_id}|{until}"
 
 
-def _routes_of(host: str, group: list[Route], settings: Settings) -> list[tuple[str, str]]:
+def _routes_of(host: str, group: list[Route], settings: Settings, bounds: Bounds) -> list[tuple[str, str]]:
     ours = "p1n||portal|portal||"
     if host == settings.portal_host:
         return [(f"{host}/", ours)]
     strict = any(route.path != "/" or route.paths for route in group)
     entries = [
-        (f"{host}{prefix.lower()}", _route_line(route, strict=strict)) for route in group for prefix in _prefixes(route)
+        (f"{host}{prefix.lower()}", _route_line(route, bounds.tail(route.service), settings, strict=strict))
+        for route in group
+        for prefix in _prefixes(route)
     ]
     return [*entries, (f"{host}{RESERVED}", ours.replace("|", f"{reserved_flag(group)}|", 1))]
 
@@ -153,13 +160,14 @@ def _prefixes(route: Route) -> tuple[str, ...]:
     return tuple(path for path in route.paths if path.startswith(route.path)) if route.paths else (route.path,)
 
 
-def _route_line(route: Route, *, strict: bool) -> str:
-    timeout = str(int(route.timeout.total_seconds() * 1000)) if route.timeout else ""
+def _route_line(route: Route, tail: str, settings: Settings, *, strict: bool) -> str:
+    patience = route.timeout or (settings.timeouts.server if tail else None)
+    timeout = str(int(patience.total_seconds() * 1000)) if patience else ""
     flags = (
         _policy(route.access)[0] + ("2" if route.access.second_factor else "1") + ("s" if strict else "n") + flag(route)
     )
     depth = str(route.path.count("/") - 1) if route.strip else ""
-    return "|".join((flags, server_name(route), _backend(route), route.name, depth, timeout))
+    return "|".join((flags, server_name(route), _backend(route), route.name, depth, timeout)) + tail
 
 
 def _policy(access: Access) -> str:

@@ -25,6 +25,8 @@ class Refusal:
     text: str
     way_out: str
     links: tuple[tuple[str, str], ...] = ()
+    exceeds: bool = False
+    """Whether the page goes on to say which limit it was."""
 
 
 def _rules(*rules: Refusal) -> dict[str, Refusal]:
@@ -45,7 +47,8 @@ RULES = _rules(
         "connection",
         0,
         "Too many connections",
-        "The source opened more connections than `limits.connections` or `limits.new-connections` permit.",
+        "The source opened more connections than `limits.connections` or `limits.new-connections` permit, here or in "
+        "the service's own `limits`.",
         "Raise the limit, or name the source in `defence.allow`.",
     ),
     Refusal(
@@ -54,7 +57,7 @@ RULES = _rules(
         0,
         "This address may not connect",
         "The source is in none of the networks that may connect to this raw TCP service, so the connection was closed.",
-        "Add its network to the service's `allow`.",
+        "Add its network to the service's `allow`, or take it out of its `deny-from`.",
     ),
     Refusal(
         "tls_no_name",
@@ -190,8 +193,28 @@ RULES = _rules(
         "request",
         429,
         "Too many requests",
-        "More requests came from here than the gateway lets through. Please wait ten seconds.",
-        "Raise `limits.requests` or `limits.session-requests`, or name the source in `defence.allow`.",
+        "More requests came from here than are let through.",
+        "The event's detail names the limit, and how many were counted. Raise it, in [limits] or in the service's "
+        "`limits`, or name the source in `defence.allow`.",
+        exceeds=True,
+    ),
+    Refusal(
+        "not_allowed_here",
+        "request",
+        403,
+        "Not from this network",
+        "This service is not open to the network that you come from.",
+        "Add the network to the service's `allow-from`, or take it out of its `deny-from`. A login is needed all the "
+        "same.",
+    ),
+    Refusal(
+        "too_large",
+        "request",
+        413,
+        "This is too large",
+        "The request brings more than is taken here.",
+        "The event's detail holds both sizes. Raise `body` in the service's `limits`, or in [limits].",
+        exceeds=True,
     ),
     Refusal(
         "slow",

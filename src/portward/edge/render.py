@@ -9,7 +9,7 @@ The files of one skeleton lie in a directory named after its fingerprint, so a r
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -21,9 +21,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from portward.config import Settings
 from portward.config.values import Address
+from portward.edge.bounds import NO_BOUNDS, NO_LIMIT, Bounds
 from portward.edge.engine import Engine
 from portward.edge.refusals import ANSWERED_BY_RULE, DEVICE_RULES, FLAWS, RULES, Refusal
 from portward.edge.trust import NOBODY, Trust, asking_hosts
+from portward.edge.windows import windows_of
 from portward.host.paths import State
 
 COOKIE = "__Host-portward"
@@ -37,6 +39,7 @@ _MAPS = (
     "streams",
     "allow",
     "deny",
+    "sources",
     "devices",
     "device_streams",
     "challenges",
@@ -46,6 +49,8 @@ _ERRORS = {
     "portal": {408: "slow"} | dict.fromkeys((502, 503, 504), "portal_down"),
 }
 _PLACE = "@FINGERPRINT@"
+_EXCESS = "@EXCESS@"
+"""Where a page says what exactly was exceeded; only HAProxy knows that."""
 BUNDLE = "devices.pem"
 """The authorities whose devices are believed, among the files of a skeleton."""
 
@@ -79,27 +84,35 @@ def render(
     deny_lists: Sequence[bytes] = (),
     tcp_servers: Mapping[str, str | None] = MappingProxyType({}),
     trust: Trust = NOBODY,
+    bounds: Bounds = NO_BOUNDS,
     *,
     alpn: bool = False,
 ) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files.
 
     `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve. `trust` counts
-    where a route asks for a device. With `alpn`, connections that offer `acme-tls/1` go to who answers an authority.
+    where a route asks for a device; `bounds` are those of the services. With `alpn`, connections that offer
+    `acme-tls/1` go to who answers an authority.
     """
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
     hosts = asking_hosts(settings.routes)
     files = _files(settings, devices=bool(hosts)) | lists | (_device_files(trust) if hosts else {})
+    tcp = _tcp(settings, tcp_servers)
+    slot = 3 if hosts and engine.tracks_four else 2
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
     text = template.render(
         _context(settings, state, engine)
         | {
             "deny_lists": list(lists),
-            "tcp_services": _tcp(settings, tcp_servers),
+            "tcp_services": tcp,
             "alpn": alpn and _may_look(settings),
             "hop": _may_look(settings),
+            "bounds": bounds,
+            "visitors_slot": slot,
+            "windows": windows_of(settings.limits, bounds, slot),
+            "tcp_counts": any(service["counts"] for service in tcp),
         }
-        | _device_context(settings, trust)
+        | _device_context(settings, trust, (*ANSWERED_BY_RULE, *_rules_of_bounds(settings, bounds)))
     )
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
@@ -172,14 +185,25 @@ def _tcp(settings: Settings, servers: Mapping[str, str | None]) -> list[dict[str
             "server": servers[name],
             "proxy_protocol": service.proxy_protocol,
             "timeout": service.timeout or settings.timeouts.tunnel,
+            "denies": bool(service.deny_from),
+            "counts": bool(service.limits.connections or service.limits.new_connections),
+            "connections": service.limits.connections or NO_LIMIT,
+            "new_connections": service.limits.new_connections or NO_LIMIT,
         }
         for name, service in settings.tcp_services.items()
     ]
 
 
-def _device_context(settings: Settings, trust: Trust) -> dict[str, Any]:
+def _rules_of_bounds(settings: Settings, bounds: Bounds) -> Iterator[str]:
+    if bounds.lists:
+        yield "not_allowed_here"
+    if bounds.sizes or settings.limits.body:
+        yield "too_large"
+
+
+def _device_context(settings: Settings, trust: Trust, rules: tuple[str, ...]) -> dict[str, Any]:
     hosts = asking_hosts(settings.routes)
-    rules = (*ANSWERED_BY_RULE, *(DEVICE_RULES if hosts else ()))
+    rules = (*rules, *(DEVICE_RULES if hosts else ()))
     return {
         "devices": {"hosts": hosts, "issuer": trust.issuer, "others": trust.others} if hosts else None,
         "refusals": [_answer(RULES[name], settings) for name in rules],
@@ -200,10 +224,9 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
         "pages/malformed.http": _raw_answer(RULES["malformed"], "Bad Request"),
         "pages/slow.http": _raw_answer(RULES["slow"], "Request Timeout"),
     }
-    files |= {
-        f"tcp-{name}.lst": _lines(settings.networks_of(service.allow))
-        for name, service in settings.tcp_services.items()
-    }
+    for name, service in settings.tcp_services.items():
+        files[f"tcp-{name}.lst"] = _lines(settings.networks_of(service.allow))
+        files[f"tcp-{name}-deny.lst"] = _lines(settings.networks_of(service.deny_from))
     for rule in RULES.values():
         if rule.status and (devices or rule.name not in DEVICE_RULES):
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
@@ -213,9 +236,7 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
 
 def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
     headers = ""
-    if rule.status == 429:
-        headers = " hdr Retry-After 10"
-    elif rule.status == 401:
+    if rule.status == 401:
         login = settings.url(settings.portal_host, "/login")
         headers = (
             f' hdr WWW-Authenticate "Cookie realm=\\"portward\\", form-action=\\"{login}\\", cookie-name={COOKIE}"'
@@ -246,22 +267,24 @@ def _page(rule: Refusal, *, request_id: str) -> bytes:
     marker = "@REQUEST-ID@"
     html = template.render(
         title=rule.title,
-        text=rule.text,
+        text=rule.text + (f" {_EXCESS}" if rule.exceeds and request_id else ""),
         way_out="",
         status=rule.status,
         request_id=marker if request_id else "",
         actions=[{"label": label, "href": href.replace("&amp;", "&")} for label, href in rule.links],
     )
     if request_id:
-        html = html.replace("%", "%%").replace(marker, request_id)
+        html = html.replace("%", "%%").replace(marker, request_id).replace(_EXCESS, "%[var(txn.excess)]")
     return html.encode()
 
 
 def _json(rule: Refusal, settings: Settings) -> bytes:
-    body = {"error": rule.name, "message": rule.text, "request_id": "@REQUEST-ID@"}
+    message = rule.text + (f" {_EXCESS}" if rule.exceeds else "")
+    body = {"error": rule.name, "message": message, "request_id": "@REQUEST-ID@"}
     if rule.status == 401:
         body["login"] = settings.url(settings.portal_host, "/login")
-    return json.dumps(body).replace("%", "%%").replace("@REQUEST-ID@", "%[unique-id]").encode() + b"\n"
+    text = json.dumps(body).replace("%", "%%").replace("@REQUEST-ID@", "%[unique-id]")
+    return text.replace(_EXCESS, "%[var(txn.excess)]").encode() + b"\n"
 
 
 def _raw_answer(rule: Refusal, reason: str) -> bytes:

@@ -58,6 +58,7 @@ class State:
             *self.services.glob("*.sock"),
             self.alpn_socket,
             self.hop_socket,
+            self.peers_socket,
         )
 
     def pid_file(self, program: str) -> Path:
@@ -188,6 +189,11 @@ class State:
     def hop_socket(self) -> Path:
         """HAProxy listens behind itself, while it looks for such challenges."""
         return self.run / "hop.sock"
+
+    @property
+    def peers_socket(self) -> Path:
+        """Where a worker of HAProxy that goes tells the one that comes what it has counted."""
+        return self.run / "peers.sock"
 
     @property
     def acme(self) -> Path:

@@ -27,6 +27,7 @@ def table_of(name: str) -> dict[str, Any]:
         "tls.dns": "DnsChallenge",
         "services.NAME": "ServiceSettings",
         "services.NAME.routes": "RouteSettings",
+        "services.NAME.limits": "ServiceLimits",
         "tunnels.authorities": "TunnelAuthority",
         "defence.detectors": "Detectors",
         "defence.detectors.NAME": "DetectorSettings",

@@ -21,7 +21,7 @@ class FakeRuntime:
             return self.answers[command]
         column = command.split()[3].removeprefix("data.")
         rows = [_ROW.format(key=key, column=column, count=count) for key, count in self.refused[column].items()]
-        return "\n".join(["# table: addresses, type: ipv6, size:204800, used:1", *rows])
+        return "\n".join(["# table: refused, type: ipv6, size:102400, used:1", *rows])
 
 
 def patrol(runtime: FakeRuntime) -> Patrol:

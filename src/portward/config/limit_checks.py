@@ -1,0 +1,49 @@
+"""Limits and address lists of services, as far as no single value shows a mistake.
+
+list(check_limits(settings))        # [] when all is well
+"""
+
+from collections.abc import Iterator
+
+from portward.config.findings import Finding
+from portward.config.limits import ServiceLimits
+from portward.config.lines import KeyPath
+from portward.config.settings import Settings
+
+_HTTP_ONLY = ("requests", "burst", "body")
+
+
+def check_limits(settings: Settings) -> Iterator[Finding]:
+    """Every contradiction: limits that never count, and keys that mean nothing to this kind of service."""
+    limits = settings.limits
+    yield from _burst(("limits", "burst"), "limits.requests", limits.burst, limits.requests)
+    yield from _burst(
+        ("limits", "session-burst"), "limits.session-requests", limits.session_burst, limits.session_requests
+    )
+    for name, service in settings.services.items():
+        path: KeyPath = ("services", name, "limits")
+        yield from _burst((*path, "burst"), "its `requests`", service.limits.burst, service.limits.requests)
+        yield from _meaningless(path, service.limits, tcp=service.kind == "tcp")
+
+
+def _burst(path: KeyPath, other: str, burst: int | None, requests: int | None) -> Iterator[Finding]:
+    if burst is not None and requests is not None and burst >= requests:
+        yield Finding(
+            path,
+            f"is not less than {other}, so that it never counts",
+            f"fewer requests in 1 s than {other} allows in 10 s",
+            "make it smaller, or take it away",
+        )
+
+
+def _meaningless(path: KeyPath, limits: ServiceLimits, *, tcp: bool) -> Iterator[Finding]:
+    for field in _HTTP_ONLY if tcp else ("new_connections",):
+        if getattr(limits, field) is not None:
+            yield Finding(
+                (*path, field.replace("_", "-")),
+                "means nothing to raw TCP, which has no requests"
+                if tcp
+                else "is for raw TCP; an HTTP connection carries many requests, and [limits] counts new ones",
+                "connections, new-connections" if tcp else "requests, burst, connections, body",
+                "take it away",
+            )
