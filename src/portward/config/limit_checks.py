@@ -9,7 +9,10 @@ from portward.config.findings import Finding
 from portward.config.limits import ServiceLimits
 from portward.config.lines import KeyPath
 from portward.config.settings import Settings
+from portward.config.values import Source
 
+_MOST_LISTS = 62
+"""Each pair of lists has a bit of its own in a number of 64 bits with a sign."""
 _HTTP_ONLY = ("requests", "burst", "body")
 
 
@@ -24,6 +27,21 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
         path: KeyPath = ("services", name, "limits")
         yield from _burst((*path, "burst"), "its `requests`", service.limits.burst, service.limits.requests)
         yield from _meaningless(path, service.limits, tcp=service.kind == "tcp")
+    yield from _too_many_lists(settings)
+
+
+def _too_many_lists(settings: Settings) -> Iterator[Finding]:
+    pairs: dict[tuple[frozenset[Source], frozenset[Source]], str] = {}
+    for name, service in settings.services.items():
+        if service.kind == "http" and (service.allow_from or service.deny_from):
+            pairs.setdefault((frozenset(service.allow_from), frozenset(service.deny_from)), name)
+    for name in list(pairs.values())[_MOST_LISTS:]:
+        yield Finding(
+            ("services", name),
+            f"has `allow-from` and `deny-from` of its own, as {_MOST_LISTS} services have before it",
+            f"up to {_MOST_LISTS} different pairs of lists",
+            "give services that belong together the same lists, such as names from [networks]",
+        )
 
 
 def _burst(path: KeyPath, other: str, burst: int | None, requests: int | None) -> Iterator[Finding]:

@@ -7,16 +7,11 @@ Requests are counted in two windows that slide: `requests` in 10 s for what some
 1 s for what may come at once.
 """
 
-from typing import Annotated
-
-from pydantic import Field
-
 from portward.config.section import Section
 from portward.config.values import Count, Size
 
 LONG_WINDOW, SHORT_WINDOW = 10, 1
 """Seconds of the windows that requests are counted in."""
-ByteRate = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
 class Limits(Section):
@@ -39,9 +34,7 @@ class Limits(Section):
     max_connections: Count = 4000
     """Open connections of all sources together."""
     body: Size | None = None
-    """The longest body of a request. Default: any length."""
-    minimum_rate: ByteRate = 240
-    """Bytes per second that a body must arrive with, over half a minute; `0` lets it take any time."""
+    """The longest body of a request, where it tells its length. Default: any length."""
 
 
 class ServiceLimits(Section):
@@ -56,4 +49,4 @@ class ServiceLimits(Section):
     new_connections: Count | None = None
     """New connections of one source in 10 s, for raw TCP."""
     body: Size | None = None
-    """The longest body of a request. Default: `limits.body`."""
+    """The longest body of a request, where it tells its length. Default: `limits.body`."""
