@@ -156,7 +156,7 @@ class ServiceSettings(Section):
     allow: tuple[Source, ...] = ()
     """Networks, or names of networks, that may connect to a `tcp` service; nobody else does."""
     allow_from: tuple[Source, ...] = ()
-    """Networks, or names of those, from which an HTTP service may be asked. Empty: all. A login is needed all the same."""
+    """Networks, or names of them, from which an HTTP service is open. Empty: all. It takes a login all the same."""
     deny_from: tuple[Source, ...] = ()
     """Networks, or names of networks, from which it may not; they come before `allow-from` and `allow`."""
     limits: ServiceLimits = ServiceLimits()
