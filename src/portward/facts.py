@@ -395,6 +395,25 @@ class CertificateRefused(Fact):
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlocklistRefreshed(Fact):
+    """A block list says something else than before, and that is in force; counts are of networks."""
+
+    name: str
+    entries: int
+    added: int
+    removed: int
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlocklistFailed(Fact):
+    """A block list could not be had, or can't be used; what it said before stays in force. Told once a failure."""
+
+    name: str
+    reason: str
+
+
 _SENT = {
     kind.__name__: kind
     for kind in (

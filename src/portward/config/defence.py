@@ -5,6 +5,7 @@ Defence.model_validate({"allow": ["192.0.2.0/24"]})
 
 from pydantic import Field
 
+from portward.config.blocklists import BlockLists
 from portward.config.detectors import Detectors
 from portward.config.logpatterns import Pattern
 from portward.config.logs import LogSettings
@@ -33,3 +34,5 @@ class Defence(Section):
     """Other logs of this machine that are judged."""
     patterns: dict[ServiceName, Pattern] = Field(default={})
     """Patterns of your own, by name."""
+    lists: BlockLists = ()
+    """Block lists that somebody else keeps, and that are taken over again and again."""

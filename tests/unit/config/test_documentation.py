@@ -34,6 +34,7 @@ def table_of(name: str) -> dict[str, Any]:
         "defence.logs": "LogSettings",
         "defence.patterns.NAME": "Pattern",
         "defence.patterns.NAME.json": "JsonLine",
+        "defence.lists": "BlockList",
     }
     if name == "":
         return SCHEMA
