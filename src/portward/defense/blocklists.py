@@ -120,6 +120,8 @@ class Blocklists:
         return False
 
     async def _look(self, wanted: BlockList, held: Held, *, force: bool) -> Done:
+        """A version that was refused is read anew: that nothing has changed since would make it no better."""
+        anew = force or bool(held.problem)
         job = Refresh(
             wanted.name,
             target=str(networks_file(self._directory, wanted.name)),
@@ -127,8 +129,8 @@ class Blocklists:
             url=wanted.url,
             file=wanted.file,
             ca_file=wanted.ca_file,
-            etag="" if force else held.etag,
-            modified="" if force else held.modified,
+            etag="" if anew else held.etag,
+            modified="" if anew else held.modified,
             force=force or held.looked_at is None,
         )
         done = await _run(job)

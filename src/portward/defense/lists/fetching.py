@@ -1,6 +1,6 @@
 """Gets the bytes of a list over HTTPS, only when they have changed.
 
-    fetched = fetch("https://lists.example.com/drop.txt", seen=Seen(etag='"a1"'))
+    fetched = fetch("https://lists.example.com/drop.txt", seen=Seen(etag='"a1"'), ca_file=None)
     fetched.content, fetched.seen                 # None where the publisher says that nothing has changed
 
 Raises `Unusable`, with a sentence for the operator.
@@ -22,7 +22,7 @@ _HOPS = 5
 _LONGEST_HEADER = 512
 
 
-def fetch(url: str, *, seen: Seen = Seen(), ca_file: str | None = None) -> Fetched:
+def fetch(url: str, *, seen: Seen, ca_file: str | None) -> Fetched:
     """A conditional GET (RFC 9110 section 13); redirects lead to https only."""
     try:
         context = ssl.create_default_context(cafile=ca_file)

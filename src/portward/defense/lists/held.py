@@ -1,7 +1,7 @@
 """What is known of a list between two looks: STATE/lists/NAME.json, beside its networks in NAME.lst.
 
-    held = Held.load(directory, "drop")
-    replace(held, looked_at=now, failures=0).save(directory)
+held = Held.load(directory, "drop")
+replace(held, looked_at=now, failures=0).save(directory)
 """
 
 import json

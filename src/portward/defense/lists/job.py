@@ -1,7 +1,7 @@
 """What the keeper asks of the process, and what it hears: two lines of JSON.
 
-    spell(Refresh("drop", url="https://lists.example.com/drop.txt", target="/…/lists/drop.lst"))
-    spell(Compose({"drop": "/…/lists/drop.lst"}, exempt=("192.0.2.7/32",), target="/…/listed.map"))
+spell(Refresh("drop", url="https://lists.example.com/drop.txt", target="/…/lists/drop.lst"))
+spell(Compose({"drop": "/…/lists/drop.lst"}, exempt=("192.0.2.7/32",), target="/…/listed.map"))
 """
 
 import json

@@ -1,6 +1,6 @@
 """Which version of a list it is, and the bytes of one that lies in a file.
 
-    read(Path("drop.txt"), seen=Seen()).content       # None where it is the version that was seen
+read(Path("drop.txt"), seen=Seen()).content       # None where it is the version that was seen
 """
 
 from dataclasses import dataclass

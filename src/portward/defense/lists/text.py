@@ -94,7 +94,7 @@ def _refuse_broad(number: int, span: Span, text: str) -> None:
     version, first, last = span
     if last - first >= 1 << ((32 if version == 4 else 128) - _BROADEST[version]):
         raise Unusable(
-            f"line {number} shuts out {text[:80]!r}, more than a /{_BROADEST[version]}: such a list is mistaken or forged"
+            f"line {number} shuts out {text[:80]!r}, more than a /{_BROADEST[version]}: that is a mistake or a forgery"
         )
 
 
