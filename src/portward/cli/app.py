@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from portward.cli import (
     accounts,
+    allow,
     authority,
     certificates,
     connect,
@@ -58,6 +59,7 @@ app.add_typer(groups.app, name="group")
 app.add_typer(sessions.app, name="session")
 app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
+app.add_typer(allow.app, name="allow")
 app.add_typer(devices.app, name="device")
 app.add_typer(mail.app, name="mail")
 app.add_typer(tunnel.app, name="tunnel")

@@ -1,16 +1,13 @@
 """What is published: services, publish, unpublish."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from portward.cli.editing import alone, apply, require_same_file, said, save
 from portward.cli.options import CONFIG, STATE, AsJson, ConfigFile, StateDirectory, Yes
-from portward.cli.output import confirm, print_json, spell, table
+from portward.cli.output import confirm, print_json, table
 
 if TYPE_CHECKING:
     from portward.config import Settings
@@ -52,12 +49,12 @@ def publish(
     from portward.config.editing import publish as published
     from portward.config.reading import text_of
 
-    _require_same_file(config, state)
+    require_same_file(config, state)
     words = tuple(word for words in access or () for word in words.split(",") if word)
     publication = Publication(upstream, host=host, path=path, access=words, second_factor=second_factor)
-    with _alone(config):
-        settings = _save(published(text_of(config), name, publication), config, state)
-    _tell(f"published {name}", _address(settings, name), _apply(state), config, json=json)
+    with alone(config):
+        settings = save(published(text_of(config), name, publication), config, state)
+    _tell(f"published {name}", _address(settings, name), apply(state), config, json=json)
 
 
 @app.command()
@@ -72,62 +69,12 @@ def unpublish(
     from portward.config.editing import unpublish as unpublished
     from portward.config.reading import text_of
 
-    _require_same_file(config, state)
+    require_same_file(config, state)
     unpublished(text_of(config), name)
     confirm(f"Take {name} and its settings out of {config}?", yes=yes)
-    with _alone(config):
-        _save(unpublished(text_of(config), name), config, state)
-    _tell(f"unpublished {name}", None, _apply(state), config, json=json)
-
-
-def _require_same_file(config: Path, state: Path) -> None:
-    """Raises `Conflict` when the running gateway uses another file: what is written here would not be published."""
-    from portward.cli.client import keeper
-    from portward.errors import Conflict, NotRunning
-
-    try:
-        with keeper(state) as running:
-            used = running.get("/status")["configuration"]["file"]
-    except NotRunning:
-        return
-    if Path(used).resolve() != config.resolve():
-        raise Conflict(f"the running gateway uses {used}, and not {config}", way_out=f"add --config {used}")
-
-
-@contextmanager
-def _alone(config: Path) -> Iterator[None]:
-    """One edit at a time: of two at once, neither undoes the other's."""
-    from portward.errors import Environment
-
-    try:
-        directory = os.open(config.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise Environment(
-            f"the directory of {config} can't be opened: {error.strerror}", way_out="name the file with --config"
-        ) from None
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
-
-
-def _save(text: str, config: Path, state: Path) -> "Settings":
-    """Write the text when it can be used. A link is followed, so that the file it points at changes."""
-    from portward.config.reading import parse
-    from portward.errors import Environment
-    from portward.host.files import replace
-
-    settings = parse(text, config, state=state)
-    file = config.resolve()
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-    try:
-        replace(file, text.encode(), mode=mode)
-    except OSError as error:
-        raise Environment(
-            f"{config} can't be written: {error.strerror}", way_out="run the command as a user who may write it"
-        ) from None
-    return settings
+    with alone(config):
+        save(unpublished(text_of(config), name), config, state)
+    _tell(f"unpublished {name}", None, apply(state), config, json=json)
 
 
 def _address(settings: "Settings", name: str) -> str:
@@ -135,24 +82,9 @@ def _address(settings: "Settings", name: str) -> str:
     return settings.url(route.host, route.path)
 
 
-def _apply(state: Path) -> dict[str, object] | None:
-    """What the keeper made of it; None when it does not run."""
-    from portward.cli.client import keeper
-    from portward.errors import NotRunning
-
-    try:
-        with keeper(state) as running:
-            return dict(running.post("/reload"))
-    except NotRunning:
-        return None
-
-
 def _tell(what: str, url: str | None, applied: dict[str, object] | None, config: Path, *, json: bool) -> None:
     if json:
         print_json({"done": what, "url": url, "file": str(config), "applied": applied})
         return
     print(f"{what}: {url}" if url else what)
-    if applied is None:
-        print(f"{config} is saved and takes effect at the next start: Portward does not run")
-    else:
-        print(f"applied: {spell(applied.get('summary')) or 'no difference'}")
+    print(said(applied, config))
