@@ -1,6 +1,6 @@
 """Block lists that somebody else keeps: looked at when they are due, taken when they are good, in force at the walls.
 
-    lists = Blocklists(directory, lambda: settings.defence.lists, exempt, [wall], record, clock)
+    lists = Blocklists(directory, target, lambda: settings.defence.lists, exempt, [wall], record, clock)
     await lists.start()                  # what was taken before is in force again
     await lists.turn()                   # a chore: looks at whatever is due
     await lists.refresh("drop")          # now, whatever the clock says
@@ -15,21 +15,22 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from portward.config.blocklists import BlockList
-from portward.defense.lists.held import Held, network_of, networks_file
+from portward.defense.lists.held import Held, networks_file
 from portward.defense.lists.job import Compose, Composed, Done, Refresh, read_done, spell
 from portward.defense.lists.origin import Seen, signature
 from portward.errors import NotFound, PortwardError
-from portward.facts import BlocklistFailed, BlocklistRefreshed, Fact
+from portward.facts import BlocklistFailed, BlocklistRefreshed, EdgeMended, Fact
 from portward.host.files import private_directory
+from portward.host.networkfile import find
 
 log = logging.getLogger(__name__)
 _SECONDS = 300.0
-_COMPOSED = "composed"
+_LOOK_AGAIN = timedelta(seconds=30)
 
 
 class Wall(Protocol):
@@ -37,6 +38,9 @@ class Wall(Protocol):
 
     async def refuse_listed(self, networks: Path) -> None:
         """Shut out exactly the networks of this file, lines of `NETWORK LIST`. Returns when that is in force."""
+
+    async def mend(self, networks: Path, count: int) -> list[str]:
+        """See that so many are in force, and put it right. Returns a fragment for what was not as it should be."""
 
 
 class Record(Protocol):
@@ -56,15 +60,18 @@ class Blocklists:
     def __init__(
         self,
         directory: Path,
+        target: Path,
         wanted: Callable[[], Sequence[BlockList]],
         exempt: Callable[[], Collection[str]],
         walls: Sequence[Wall],
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
-        self._directory, self._wanted, self._exempt, self._walls = directory, wanted, exempt, walls
+        self._directory, self._target, self._wanted = directory, target, wanted
+        self._exempt, self._walls = exempt, walls
         self._record, self._clock = record, clock
         self._changing = asyncio.Lock()
+        self._mended_at = clock()
         self._in_force: tuple[tuple[tuple[str, Seen], ...], frozenset[str]] | None = None
         self.composed = Composed(0, 0)
 
@@ -101,7 +108,7 @@ class Blocklists:
     def lists_of(self, address: str) -> dict[str, str]:
         """The lists that an address or network stands on, each with the network that holds it."""
         places = {wanted.name: networks_file(self._directory, wanted.name) for wanted in self._wanted()}
-        found = {name: network_of(place, address) for name, place in places.items()}
+        found = {name: find(place, address) for name, place in places.items()}
         return {name: network for name, network in found.items() if network}
 
     def _named(self, name: str) -> BlockList:
@@ -178,17 +185,25 @@ class Blocklists:
             held = tuple((name, signature(place)) for name, place in places.items() if place.exists())
             state = (held, frozenset(self._exempt()))
             if state == self._in_force:
+                await self._mend()
                 return
             private_directory(self._directory)
-            target = self._directory / _COMPOSED
             lists = {name: str(places[name]) for name, _ in held}
-            composed = await _run(Compose(lists, tuple(sorted(state[1])), str(target)))
+            composed = await _run(Compose(lists, tuple(sorted(state[1])), str(self._target)))
             if not isinstance(composed, Composed):
                 raise PortwardError("the block lists could not be put together; what was in force stays")
             for wall in self._walls:
-                await wall.refuse_listed(target)
-            self._in_force, self.composed = state, composed
+                await wall.refuse_listed(self._target)
+            self._in_force, self.composed, self._mended_at = state, composed, self._clock()
             self._forget({wanted.name for wanted in self._wanted()})
+
+    async def _mend(self) -> None:
+        if self._clock() < self._mended_at + _LOOK_AGAIN:
+            return
+        for wall in self._walls:
+            for what in await wall.mend(self._target, self.composed.networks):
+                await self._record(EdgeMended(time=self._clock(), what=what))
+        self._mended_at = self._clock()
 
     def _forget(self, names: Collection[str]) -> None:
         """Delete what is left of lists that portward.toml no longer has."""

@@ -28,8 +28,8 @@ from portward.host.paths import State
 from portward.model import Certificate
 
 How = Literal["start", "reload", "runtime"]
-_PLANNED_MAPS = ("routes", "allow", "deny", "sources")
-_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges")
+_PLANNED_MAPS = ("routes", "allow", "deny", "sources", "listed")
+_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges", "listed")
 _RELOAD_SECONDS = 30.0
 
 log = logging.getLogger(__name__)

@@ -39,8 +39,9 @@ RULES = _rules(
         "connection",
         0,
         "This address is refused",
-        "The source address is on the deny list, so the connection was dropped without an answer.",
-        "Take it out of `defence.deny`, or name it in `defence.allow`, which comes first.",
+        "The source address is on the deny list or a block list, so the connection was dropped without an answer.",
+        "`portward ban show ADDRESS` says which. Take it out of `defence.deny`, or let it in with `portward allow add`: "
+        "that comes first.",
     ),
     Refusal(
         "crowded",

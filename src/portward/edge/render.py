@@ -43,6 +43,7 @@ _MAPS = (
     "devices",
     "device_streams",
     "challenges",
+    "listed",
 )
 _ERRORS = {
     "service": {408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
@@ -163,6 +164,7 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
         "limits": settings.limits,
         "timeouts": settings.timeouts,
         "proxies": settings.proxies,
+        "listed": any(wanted.mode == "enforce" for wanted in settings.defence.lists),
         "trusted": bool(settings.proxies.forwarded_for or settings.proxies.proxy_protocol),
         "public_port": settings.public_port,
         "public_port_suffix": "" if settings.public_port == 443 else f":{settings.public_port}",

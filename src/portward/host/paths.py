@@ -206,6 +206,16 @@ class State:
         return self.directory / "edge"
 
     @property
+    def lists(self) -> Path:
+        """Block lists that somebody else keeps, as they were taken last (see defense/lists)."""
+        return self.directory / "lists"
+
+    @property
+    def listed(self) -> Path:
+        """All of those in force together, in order: lines of `NETWORK LIST`. One of HAProxy's maps."""
+        return self.edge / "listed.map"
+
+    @property
     def haproxy_cfg(self) -> Path:
         return self.edge / "haproxy.cfg"
 

@@ -26,16 +26,27 @@ class World:
     facts: list[Fact] = field(default_factory=list)
     walls: list[list[str]] = field(default_factory=list)
     """What was put to the wall, each time."""
+    mended: list[int] = field(default_factory=list)
 
     async def refuse_listed(self, networks: Path) -> None:
         self.walls.append([line for line in networks.read_text().splitlines() if not line.startswith("#")])
+
+    async def mend(self, networks: Path, count: int) -> list[str]:
+        self.mended.append(count)
+        return []
 
     async def record(self, fact: Fact) -> None:
         self.facts.append(fact)
 
     def lists(self) -> Blocklists:
         return Blocklists(
-            self.directory / "lists", lambda: self.wanted, lambda: self.exempt, [self], self.record, lambda: self.now
+            self.directory / "lists",
+            self.directory / "listed.map",
+            lambda: self.wanted,
+            lambda: self.exempt,
+            [self],
+            self.record,
+            lambda: self.now,
         )
 
     def later(self, **time: int) -> None:
@@ -235,7 +246,21 @@ def test_what_is_no_longer_wanted_is_forgotten(world: World, publisher: Publishe
 
     run(world, forget)
     assert world.walls[-1] == []
-    assert [file.name for file in (world.directory / "lists").iterdir()] == ["composed"]
+    assert list((world.directory / "lists").iterdir()) == []
+
+
+def test_the_walls_are_looked_after(world: World, publisher: Publisher) -> None:
+    publisher.content = b"192.0.2.1\n"
+
+    async def wait(lists: Blocklists) -> None:
+        await lists.turn()
+        await lists.turn()
+        assert world.mended == []
+        world.later(minutes=1)
+        await lists.turn()
+
+    run(world, wait)
+    assert world.mended == [1]
 
 
 def test_an_address_is_found_in_a_long_list(world: World, publisher: Publisher) -> None:

@@ -5,18 +5,15 @@ replace(held, looked_at=now, failures=0).save(directory)
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from portward.config.blocklists import BlockList
-from portward.defense.lists.spans import Span, span_of
 from portward.host import files
 
 _FIRST_RETRY = timedelta(minutes=5)
-_LINE = 64
 _TIMES = ("looked_at", "taken_at")
 
 
@@ -64,34 +61,3 @@ class Held:
 
 def networks_file(directory: Path, name: str) -> Path:
     return directory / f"{name}.lst"
-
-
-def network_of(file: Path, address: str) -> str:
-    """The network of a list that holds an address or network; empty where none does. Reads a few lines of the file."""
-    wanted = span_of(address)
-    try:
-        with file.open("rb") as opened:
-            low, high = 0, opened.seek(0, os.SEEK_END)
-            while low < high:
-                middle = (low + high) // 2
-                begin, line = _line_at(opened, middle)
-                span = span_of(line.decode())
-                if _holds(span, wanted):
-                    return line.decode()
-                low, high = (begin + len(line) + 1, high) if span < wanted else (low, begin)
-    except FileNotFoundError:
-        pass
-    return ""
-
-
-def _holds(outer: Span, inner: Span) -> bool:
-    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
-
-
-def _line_at(opened: Any, at: int) -> tuple[int, bytes]:
-    """Where the line begins that has this byte, and the line."""
-    start = max(0, at - _LINE)
-    opened.seek(start)
-    begin = start + opened.read(at - start).rfind(b"\n") + 1
-    opened.seek(begin)
-    return begin, opened.readline().rstrip(b"\n")

@@ -16,7 +16,7 @@ from portward.defense.lists.text import Unusable
 from portward.host import files
 
 _ENOUGH_TO_SHRINK = 20
-HEAD = b"# Written by Portward; a line is NETWORK LIST.\n"
+HEAD = b"# Written by Portward. NETWORK LIST, in order.\n"
 
 
 def refresh(job: Refresh) -> Done:
@@ -36,18 +36,20 @@ def refresh(job: Refresh) -> Done:
 
 
 def compose(job: Compose) -> Composed:
-    """A network that stands on several lists is told once, by the first one that has it."""
+    """A network that stands on several lists is told once, by the first one that has it; in order of addresses."""
     exempt = [span_of(network) for network in job.exempt]
     taken: list[Span] = []
-    lines, left_out = [HEAD], 0
+    found: list[tuple[Span, str]] = []
+    left_out = 0
     for name, file in job.lists.items():
         spans = [span_of(line) for line in networks_in(Path(file))]
         allowed = without(spans, exempt)
         left_out += size(spans) - size(allowed)
-        lines += [f"{network} {name}\n".encode() for network in networks_of(without(allowed, taken))]
+        found += [(span, name) for span in without(allowed, taken)]
         taken = merged([*taken, *allowed])
-    files.replace(Path(job.target), b"".join(lines))
-    return Composed(len(lines) - 1, left_out)
+    lines = [f"{network} {name}\n".encode() for span, name in sorted(found) for network in networks_of([span])]
+    files.replace(Path(job.target), HEAD + b"".join(lines))
+    return Composed(len(lines), left_out)
 
 
 def networks_in(file: Path) -> list[str]:
