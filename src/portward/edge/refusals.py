@@ -40,8 +40,7 @@ RULES = _rules(
         0,
         "This address is refused",
         "The source address is on the deny list or a block list, so the connection was dropped without an answer.",
-        "`portward ban show ADDRESS` says which. Take it out of `defence.deny`, or let it in with `portward allow add`: "
-        "that comes first.",
+        "`portward ban show ADDRESS` says which. `portward allow add ADDRESS` lets it in: `defence.allow` comes first.",
     ),
     Refusal(
         "crowded",

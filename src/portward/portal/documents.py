@@ -5,6 +5,7 @@ account(ann)["groups"]              # ['family']
 Times are RFC 3339 in UTC. Nothing secret is in any of these values to begin with.
 """
 
+import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from portward.config import Settings
 from portward.config.settings import ServiceSettings
 from portward.config.values import spell_access, spell_duration
+from portward.defense.blocklists import Standing
 from portward.edge.refusals import RULES
-from portward.model import Account, Device, Event, Group, Key, Route, Session
+from portward.model import Account, Ban, Device, Event, Group, Key, Route, Session
 from portward.portal import problems
 from portward.portal.wording import device
 from portward.tunnels.control import Live
@@ -58,6 +60,29 @@ def key(key: Key) -> Document:
         "created_at": _time(key.created_at),
         "expires_at": _time(key.expires_at),
         "deadline": spell_duration(key.deadline) if key.deadline else None,
+    }
+
+
+def ban(ban: Ban, *, evidence: bool = False) -> Document:
+    """Evidence is a list of facts, as `event` writes them."""
+    times = {name: _time(getattr(ban, name)) for name in ("since", "until", "lifted_at")}
+    plain = {name: getattr(ban, name) for name in ("source", "reason", "by", "count", "lifted_by")}
+    return {**plain, **times, **({"evidence": [_fact(line) for line in ban.evidence]} if evidence else {})}
+
+
+def block_list(standing: Standing) -> Document:
+    wanted, held = standing.wanted, standing.held
+    counts = {name: getattr(held, name) for name in ("entries", "unreadable", "never_public", "failures")}
+    return {
+        "name": wanted.name,
+        "source": wanted.source,
+        "mode": wanted.mode,
+        **counts,
+        "first_unreadable": held.first_unreadable,
+        "problem": held.problem,
+        "taken_at": _time(held.taken_at),
+        "looked_at": _time(held.looked_at),
+        "due_at": _time(standing.due_at),
     }
 
 
@@ -107,6 +132,14 @@ def explanation(rule: str) -> Document | None:
     if problem := problems.of_rule(rule):
         return {"title": problem.title, "text": problem.text, "way_out": problem.remedy}
     return None
+
+
+def _fact(line: str) -> Any:
+    """A line of evidence; whoever imported it may have written what is no JSON."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line
 
 
 def _time(value: datetime | None) -> str | None:

@@ -96,16 +96,42 @@ class NewKey(KeyRights):
     key: Annotated[str, Field(max_length=_LARGEST)]
 
 
+class NewBan(Order):
+    """Neither `until` nor `for` (`1h`): for good."""
+
+    source: Text
+    reason: Text = ""
+    until: AwareDatetime | None = None
+    for_: Annotated[Text | None, Field(alias="for")] = None
+
+
+class ImportedBan(Order):
+    source: Text
+    reason: Text = ""
+    until: AwareDatetime | None = None
+    evidence: Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=20)] = []
+
+
+class Import(Order):
+    bans: Annotated[list[ImportedBan], Field(max_length=10_000)]
+
+
+class ListRefresh(Order):
+    """With `force`, a block list that has shrunk by nine tenths is taken too."""
+
+    force: bool = False
+
+
 AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 
-async def read(request: Request, order: type[AnyOrder]) -> AnyOrder:
+async def read(request: Request, order: type[AnyOrder], *, largest: int = _LARGEST) -> AnyOrder:
     """The body as an `order`; no body at all is an empty one. Raises `Invalid`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LARGEST:
-            raise Invalid("the request's body is larger than 64 KB")
+        if len(body) > largest:
+            raise Invalid(f"the request's body is larger than {largest >> 10} KB")
     try:
         return order.model_validate_json(bytes(body) or b"{}")
     except ValidationError as error:
