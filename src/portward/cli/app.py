@@ -13,6 +13,7 @@ from portward.cli import (
     accounts,
     allow,
     authority,
+    bans,
     certificates,
     connect,
     devices,
@@ -60,6 +61,7 @@ app.add_typer(sessions.app, name="session")
 app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
 app.add_typer(allow.app, name="allow")
+app.add_typer(bans.app, name="ban")
 app.add_typer(devices.app, name="device")
 app.add_typer(mail.app, name="mail")
 app.add_typer(tunnel.app, name="tunnel")

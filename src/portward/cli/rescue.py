@@ -34,8 +34,8 @@ def recover(
 
     Whoever may read the state directory may do this; it works whether Portward runs or not.
     """
-    place = _existing(state)
-    print(asyncio.run(_recover(place, _settings(config, place), drop_second_factor)))
+    place = existing(state)
+    print(asyncio.run(_recover(place, settings_of(config, place), drop_second_factor)))
 
 
 @app.command()
@@ -43,12 +43,13 @@ def migrate(state: StateDirectory = STATE) -> None:
     """Bring the store up to date. A snapshot is kept, and a failure changes nothing."""
     from portward.store import migrate as migrated
 
-    place = _existing(state)
+    place = existing(state)
     changed = asyncio.run(migrated(place.database))
     print(f"{place.database} is up to date" if changed else f"{place.database} was up to date already")
 
 
-def _existing(state: Path) -> "State":
+def existing(state: Path) -> "State":
+    """The state directory, where there is a store in it. Raises `Environment`."""
     from portward.errors import Environment
     from portward.host.paths import State
 
@@ -61,7 +62,7 @@ def _existing(state: Path) -> "State":
     return place
 
 
-def _settings(config: Path, place: "State") -> "Settings | None":
+def settings_of(config: Path, place: "State") -> "Settings | None":
     """A mistake in the file must lock nobody out: then the last good one counts, as it does for the keeper."""
     from portward.config import read
     from portward.errors import ConfigError

@@ -1,9 +1,9 @@
 """Block lists that somebody else keeps: looked at when they are due, taken when they are good, in force at the walls.
 
     lists = Blocklists(directory, target, lambda: settings.defence.lists, exempt, [wall], record, clock)
-    await lists.start()                  # what was taken before is in force again
-    await lists.turn()                   # a chore: looks at whatever is due
+    await lists.run()                    # looks at whatever is due, until cancelled
     await lists.refresh("drop")          # now, whatever the clock says
+    lists.follow()                       # other lists are wanted, or others are exempt
 
 A list that can't be had, or that can't be used, changes nothing: what it said before stays in force. The exemptions
 come first: no list ever shuts out the gateway itself. Fetching and reading happen in a process of their own.
@@ -30,6 +30,7 @@ from portward.host.networkfile import find
 
 log = logging.getLogger(__name__)
 _SECONDS = 300.0
+_TURN_SECONDS = 5.0
 _LOOK_AGAIN = timedelta(seconds=30)
 
 
@@ -72,12 +73,30 @@ class Blocklists:
         self._record, self._clock = record, clock
         self._changing = asyncio.Lock()
         self._mended_at = clock()
+        self._sooner = asyncio.Event()
         self._in_force: tuple[tuple[tuple[str, Seen], ...], frozenset[str]] | None = None
         self.composed = Composed(0, 0)
 
+    async def run(self) -> None:
+        """Until cancelled. What was taken in an earlier life is in force before anything is fetched."""
+        while True:
+            self._sooner.clear()
+            try:
+                await self.start()
+                await self.turn()
+            except PortwardError as error:
+                log.warning("block lists: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TURN_SECONDS):
+                    await self._sooner.wait()
+
+    def follow(self) -> None:
+        """What is wanted, or who is exempt, may be another. Returns at once."""
+        self._sooner.set()
+
     async def start(self) -> None:
         """Bring into force what was taken in an earlier life; nothing is fetched."""
-        if self._wanted() or self._directory.exists():
+        if self._in_force is None and (self._wanted() or self._directory.exists()):
             await self._enforce()
 
     async def turn(self) -> None:

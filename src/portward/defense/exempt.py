@@ -33,6 +33,12 @@ class Exemptions:
     allowed: tuple[Network, ...] = ()
     private: bool = True
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Everything that is protected."""
+        private = _PRIVATE if self.private else ()
+        return (*_LOOPBACK, *self.own, *self.gateways, *self.proxies, *self.allowed, *private)
+
 
 def why_exempt(network: Network, exemptions: Exemptions) -> str:
     """Why this may not be banned, in a sentence; empty where it may.

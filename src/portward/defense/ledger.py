@@ -134,9 +134,14 @@ class Ledger:
         await self._record(_told([_lifted(ban, by, now) for ban in lifted], by, now))
         return len(lifted)
 
-    async def current(self, *, limit: int = 1000, after: str = "") -> Sequence[Ban]:
-        """Bans that hold, the newest first; `after` is the last source of the page before."""
-        return await self._store.list(self._clock(), limit=limit, after=after)
+    async def current(
+        self, *, limit: int = 1000, after: str = "", search: str = "", reason: str = "", past: bool = False
+    ) -> Sequence[Ban]:
+        """Bans that hold, the newest first; `after` is the last source of the page before. With `past`, those too.
+
+        `search` is a part of the source, of the reason or of who banned it; `reason` is the whole of it.
+        """
+        return await self._store.list(self._clock(), limit=limit, after=after, search=search, reason=reason, past=past)
 
     async def count(self) -> int:
         return await self._store.count(self._clock())

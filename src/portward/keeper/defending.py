@@ -1,6 +1,6 @@
 """The defence, wired: the ledger of bans, and whoever enforces them.
 
-defending = Defending(store, enforcers, lambda: configuration.settings, lambda: configuration.hosts, journal, clock)
+defending = Defending(state, store, enforcers, walls, settings, hosts, journal, clock)
 await defending.load()                       # what was seen before a restart still counts
 await defending.begin()                      # what the store holds is in force before anybody is let in
 await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
@@ -15,14 +15,20 @@ from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
+from starlette.routing import Route
+
 from portward.config import Settings
+from portward.defense.blocklists import Blocklists, Wall
 from portward.defense.enforcement import Enforcer, Enforcers
 from portward.defense.exempt import Exemptions
 from portward.defense.guard import Guard
 from portward.defense.ledger import Ledger
 from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
+from portward.host.paths import State
 from portward.keeper.chores import Chore, every
+from portward.portal.admin_bans import BansApi
+from portward.portal.admin_defence import DefenceApi
 from portward.store import Store
 from portward.watch.journal import Journal
 
@@ -32,8 +38,10 @@ _ADDRESSES_SECONDS = 10.0
 class Defending:
     def __init__(
         self,
+        state: State,
         store: Store,
         enforcers: Sequence[Enforcer],
+        walls: Sequence[Wall],
         settings: Callable[[], Settings],
         hosts: Callable[[], Collection[str]],
         journal: Journal,
@@ -43,6 +51,10 @@ class Defending:
         self._machine: tuple[float, Exemptions] | None = None
         self.ledger = Ledger(store.bans, Enforcers(*enforcers), self.exemptions, journal.record_all, clock)
         self.guard = Guard(self.ledger, journal.record, settings, hosts, clock)
+        self.lists = Blocklists(
+            *(state.lists, state.listed, lambda: settings().defence.lists, self._protected, walls),
+            *(journal.record, clock),
+        )
         journal.listen(self.guard.hear)
 
     async def load(self) -> None:
@@ -58,12 +70,19 @@ class Defending:
         """These settings are in force."""
         self._machine = None
         await self.ledger.allow_changed()
+        self.lists.follow()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.ledger.run())
             group.create_task(self.guard.run())
+            group.create_task(self.lists.run())
+
+    def routes(self) -> list[Route]:
+        """What the admin API tells and does about it."""
+        bans = BansApi(self.ledger, self.exemptions, self.lists.lists_of)
+        return [*bans.routes(), *DefenceApi(self.lists).routes()]
 
     def chores(self) -> list[Chore]:
         return [Chore("mending bans", every(30), self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
@@ -83,6 +102,9 @@ class Defending:
         if self._machine is None or now - self._machine[0] > _ADDRESSES_SECONDS:
             self._machine = now, exemptions_of(self._settings())
         return self._machine[1]
+
+    def _protected(self) -> set[str]:
+        return {str(network) for network in self.exemptions().networks}
 
     async def _tidy(self) -> None:
         await self.ledger.tidy(self._settings().log.keep)

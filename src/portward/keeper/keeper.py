@@ -20,6 +20,7 @@ from portward.edge.devices import DeviceGuard, DeviceRegister
 from portward.edge.engine import find_engine
 from portward.edge.events import EventListener
 from portward.edge.gate import Gate, Register
+from portward.edge.listed import ListedNetworks
 from portward.edge.patrol import Patrol
 from portward.edge.publisher import Publisher
 from portward.edge.render import map_file
@@ -87,9 +88,16 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
-        enforcers = (SshBans(control, lambda: tunnelling.wanted),)
+        enforcers, walls = (SshBans(control, lambda: tunnelling.wanted),), [ListedNetworks(runtime, publisher)]
         defending = Defending(
-            store, enforcers, lambda: configuration.settings, lambda: configuration.hosts, journal, clock
+            state,
+            store,
+            enforcers,
+            walls,
+            lambda: configuration.settings,
+            lambda: configuration.hosts,
+            journal,
+            clock,
         )
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),
@@ -142,14 +150,9 @@ async def run(config: Path, state: State) -> None:
         listener.begin()
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
-        await stack.enter_async_context(
-            serving(
-                create_admin(
-                    portal, journal, status, configuration, tunnelling, [*certificates_api.routes(), *mail.routes()]
-                ),
-                state.admin_socket,
-            )
-        )
+        more = (*certificates_api.routes(), *mail.routes(), *defending.routes())
+        admin = create_admin(portal, journal, status, configuration, tunnelling, more)
+        await stack.enter_async_context(serving(admin, state.admin_socket))
         give_back()
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)

@@ -7,7 +7,7 @@ what admin_accounts.py, admin_devices.py, admin_keys.py, admin_tunnels.py and ad
 {"error": {"type", "message", "way_out", "exit_code"}}.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -80,8 +80,8 @@ def create_admin(
     more: Iterable[Route] = (),
 ) -> Starlette:
     """The ASGI application for the admin socket. `more` are routes of what only the composition root has."""
-    return Starlette(
-        routes=[
+    return serve(
+        [
             *GatewayApi(portal, status, configuration, publications).routes(),
             *AccountsApi(portal.identity, portal.settings).routes(),
             *GroupsApi(portal.identity).routes(),
@@ -91,9 +91,13 @@ def create_admin(
             *SessionsApi(portal.identity).routes(),
             *EventsApi(portal.store, journal).routes(),
             *more,
-        ],
-        exception_handlers=_handlers(),
+        ]
     )
+
+
+def serve(routes: Sequence[Route]) -> Starlette:
+    """An application with these routes, that tells errors as the CLI reads them."""
+    return Starlette(routes=list(routes), exception_handlers=_handlers())
 
 
 class GatewayApi:

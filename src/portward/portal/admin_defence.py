@@ -1,56 +1,26 @@
-"""The defence as a whole over the admin API.
+"""Block lists over the admin API.
 
-GET /defence · GET /defence/detectors/NAME · GET /defence/lists · POST /defence/lists/NAME
+GET /defence/lists · POST /defence/lists/NAME
 """
-
-from collections.abc import Mapping
-from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portward.defense.blocklists import Blocklists
-from portward.defense.ledger import Ledger
-from portward.errors import NotFound
 from portward.portal import documents, orders
 from portward.portal.orders import ListRefresh
 
-_MOST = 5000
-
-
-class Defence(Protocol):
-    """What only the composition root can tell."""
-
-    async def status(self) -> Mapping[str, Any]:
-        """Detectors, what enforces, logs that are followed, countries; as JSON can hold it."""
-
 
 class DefenceApi:
-    def __init__(self, defence: Defence, ledger: Ledger, lists: Blocklists) -> None:
-        self._defence, self._ledger, self._lists = defence, ledger, lists
+    def __init__(self, lists: Blocklists) -> None:
+        self._lists = lists
 
     def routes(self) -> list[Route]:
         return [
-            Route("/defence", self.status),
-            Route("/defence/detectors/{name}", self.detector),
             Route("/defence/lists", self.lists),
             Route("/defence/lists/{name}", self.refresh, methods=["POST"]),
         ]
-
-    async def status(self, request: Request) -> Response:
-        status = await self._defence.status()
-        lists = [documents.block_list(standing) for standing in self._lists.standings()]
-        return JSONResponse({**status, "bans": await self._ledger.count(), "lists": lists})
-
-    async def detector(self, request: Request) -> Response:
-        """One detector and whom it has banned."""
-        name = request.path_params["name"]
-        for found in (await self._defence.status())["detectors"]:
-            if found["detector"] == name:
-                banned = await self._ledger.current(limit=_MOST, reason=name)
-                return JSONResponse({**found, "list": [documents.ban(ban) for ban in banned if ban.by == "detector"]})
-        raise NotFound("detector", name, way_out="`portward defence status` names those that are on")
 
     async def lists(self, request: Request) -> Response:
         return JSONResponse({"lists": [documents.block_list(standing) for standing in self._lists.standings()]})

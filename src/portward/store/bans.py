@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
 
 from portward.model import Ban
 from portward.store.database import Database
@@ -20,6 +20,7 @@ from portward.store.tables import bans
 _AT_ONCE = 500
 _PAGE = 5000
 _HOLDS = bans.c.lifted_at.is_(None)
+_SEARCHED = (bans.c.source, bans.c.reason, bans.c.by)
 _BRIEF = [column for column in bans.c if column.name not in ("evidence", "first", "last")]
 
 
@@ -65,9 +66,24 @@ class Bans:
         first, last = _ends(network)
         return await self._where(and_(bans.c.first >= first, bans.c.last <= last, _holds(now)), bans.c.first)
 
-    async def list(self, now: datetime, *, limit: int = 1000, after: str = "") -> Sequence[Ban]:
-        """Bans that hold, the newest first. `after` is a source: those older than its ban."""
-        wanted = [_holds(now)]
+    async def list(
+        self,
+        now: datetime,
+        *,
+        limit: int = 1000,
+        after: str = "",
+        search: str = "",
+        reason: str = "",
+        past: bool = False,
+    ) -> Sequence[Ban]:
+        """Bans that hold, the newest first; with `past`, those that are over too. `after` is a source: those older
+        than its ban. `search` is a part of the source, of the reason or of who banned it; `reason` is all of it.
+        """
+        wanted: list[ColumnElement[bool]] = [true() if past else _holds(now)]
+        if search:
+            wanted.append(or_(*(column.contains(search, autoescape=True) for column in _SEARCHED)))
+        if reason:
+            wanted.append(bans.c.reason == reason)
         if after:
             wanted.append(bans.c.id < select(bans.c.id).where(bans.c.source == after, _HOLDS).scalar_subquery())
         return await self._where(and_(*wanted), bans.c.id.desc(), limit)
