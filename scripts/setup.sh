@@ -51,8 +51,8 @@ stop_services() {
   for package in "$@"; do
     case $package in
       haproxy) "${become[@]}" systemctl disable --quiet --now haproxy ;;
-      nginx-light) "${become[@]}" systemctl disable --quiet --now nginx ;;
       fail2ban) "${become[@]}" systemctl disable --quiet --now fail2ban ;;
+      nginx-light) "${become[@]}" systemctl disable --quiet --now nginx ;;
     esac
   done
 }

@@ -16,6 +16,7 @@ from portward.cli import (
     bans,
     certificates,
     connect,
+    defence,
     devices,
     events,
     gateway,
@@ -62,6 +63,7 @@ app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
 app.add_typer(allow.app, name="allow")
 app.add_typer(bans.app, name="ban")
+app.add_typer(defence.app, name="defence")
 app.add_typer(devices.app, name="device")
 app.add_typer(mail.app, name="mail")
 app.add_typer(tunnel.app, name="tunnel")

@@ -1,6 +1,5 @@
 """Bans: ban add, list, show, remove, flush, import, export. They work without a running keeper, too."""
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -231,6 +230,7 @@ def _moment(length: str | None, now: datetime) -> datetime | None:
 
 
 def _path(source: str) -> str:
-    if not re.fullmatch(r"[0-9a-zA-Z:./%]{1,64}", source):
-        raise typer.BadParameter(f"{source!r} is no address and no network")
-    return f"/bans/{quote(source, safe='/:')}"
+    """Raises `Invalid` for what is no address and no network."""
+    from portward.defense.exempt import canonical
+
+    return f"/bans/{quote(canonical(source), safe='/:')}"

@@ -18,7 +18,9 @@ from typing import Any
 from starlette.routing import Route
 
 from portward.config import Settings
+from portward.config.spelling import spell_duration
 from portward.defense.blocklists import Blocklists, Wall
+from portward.defense.detectors import detectors_of
 from portward.defense.enforcement import Enforcer, Enforcers
 from portward.defense.exempt import Exemptions
 from portward.defense.guard import Guard
@@ -82,7 +84,7 @@ class Defending:
     def routes(self) -> list[Route]:
         """What the admin API tells and does about it."""
         bans = BansApi(self.ledger, self.exemptions, self.lists.lists_of)
-        return [*bans.routes(), *DefenceApi(self.lists).routes()]
+        return [*bans.routes(), *DefenceApi(self, self.ledger, self.lists).routes()]
 
     def chores(self) -> list[Chore]:
         return [Chore("mending bans", every(30), self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
@@ -93,8 +95,17 @@ class Defending:
 
     async def report(self) -> dict[str, Any]:
         """For `portward status`."""
-        detectors = [asdict(tally) for tally in await self.guard.report()]
+        detectors = [{**asdict(tally), **self._settings_of(tally.detector)} for tally in await self.guard.report()]
         return {"bans": await self.ledger.count(), "detectors": detectors}
+
+    def _settings_of(self, name: str) -> dict[str, Any]:
+        detector = detectors_of(self._settings().defence.detectors)[name]
+        return {
+            "tries": detector.tries,
+            "within": spell_duration(detector.within),
+            "ban": spell_duration(detector.ban),
+            "scope": detector.scope,
+        }
 
     def exemptions(self) -> Exemptions:
         """Who can't be banned now. The machine is asked again after some seconds, since its addresses change."""

@@ -25,6 +25,7 @@ from portward.identity.devices import Devices, NullGuard
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
 from portward.keeper.configuration import Outcome
+from portward.keeper.defending import Defending
 from portward.model import Session
 from portward.pki.enroller import Enroller
 from portward.portal.admin import create_admin
@@ -35,7 +36,10 @@ from portward.watch.journal import Journal
 
 Portward = Callable[..., Result]
 NOW = datetime.now(UTC)
-SETTINGS = Settings.model_validate({"services": {"hello": {"upstream": "demo"}}})
+LISTED = Path("listed.txt")
+"""In the directory where the test runs."""
+DEFENCE = {"lists": [{"name": "own", "file": str(LISTED)}]}
+SETTINGS = Settings.model_validate({"services": {"hello": {"upstream": "demo"}}, "defence": DEFENCE})
 
 
 def now() -> datetime:
@@ -67,6 +71,7 @@ class NullKeeper:
 
 
 async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> None:
+    state.prepare()
     await migrate(state.database)
     async with Store.open(state.database) as store:
         journal, keeper = Journal(store), NullKeeper()
@@ -77,7 +82,9 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
         control = Control(state.tunnels_socket)
         portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"")
-        async with serving(create_admin(portal, journal, keeper, keeper, keeper), state.admin_socket):
+        defending = Defending(state, store, (), (), lambda: SETTINGS, tuple, journal, now)
+        app = create_admin(portal, journal, keeper, keeper, keeper, defending.routes())
+        async with serving(app, state.admin_socket):
             ready.set()
             await stop.wait()
 
@@ -171,6 +178,42 @@ def test_the_life_of_a_key(portward: Portward) -> None:
     assert (shown["publish"], shown["expires_at"], shown["deadline"]) == ([], None, None)
     done(portward("key", "remove", "laptop", "--yes"))
     assert portward("key", "show", "laptop").exit_code == 4
+
+
+def test_the_life_of_a_ban(portward: Portward) -> None:
+    assert "203.0.113.7 is shut out until" in done(portward("ban", "add", "203.0.113.7", "--for", "1h"))
+    assert "banned by hand" in done(portward("ban", "list"))
+    assert portward("ban", "add", "127.0.0.1").exit_code == 6
+    assert portward("ban", "add", "203.0.113.8", "--for", "soon").exit_code == 6
+    assert "203.0.113.7 is shut out until" in done(portward("ban", "show", "203.0.113.7"))
+    Path("more.txt").write_text("203.0.113.8\n127.0.0.1\n")
+    assert "banned 1, skipped 1" in done(portward("ban", "import", "more.txt"))
+    assert "203.0.113.8,imported from more.txt" in done(portward("ban", "export", "--format", "csv"))
+    done(portward("ban", "remove", "203.0.113.7"))
+    assert done(portward("ban", "flush", "--yes")) == "lifted 1 bans\n"
+
+
+def test_the_state_of_the_defence(portward: Portward) -> None:
+    shown = done(portward("defence", "status"))
+    assert "0 sources are banned" in shown
+    assert "unknown-host" in shown
+    assert "listed.txt" in shown
+    assert "nobody is banned by it" in done(portward("defence", "status", "login"))
+    assert json.loads(done(portward("defence", "status", "login", "--json")))["tries"] == 10
+    assert portward("defence", "status", "nothing").exit_code == 4
+
+
+def test_block_lists_are_shown_and_refreshed(portward: Portward) -> None:
+    assert "NOT TAKEN" not in done(portward("defence", "lists"))
+    LISTED.write_text("203.0.113.0/24\n")
+    assert "own: 1 networks, 1 added, 0 removed" in done(portward("defence", "lists", "refresh", "own"))
+    assert "203.0.113.0/24 stands on the block list own" in done(portward("ban", "show", "203.0.113.7"))
+    LISTED.write_text("0.0.0.0/0\n")
+    result = portward("defence", "lists", "refresh", "own")
+    assert result.exit_code == 1
+    assert "own stays as it was: line 1 shuts out '0.0.0.0/0'" in result.stdout
+    assert "NOT TAKEN: own" in done(portward("defence", "lists"))
+    assert portward("defence", "lists", "refresh", "nothing").exit_code == 4
 
 
 def test_sessions_are_listed_and_ended(portward: Portward) -> None:

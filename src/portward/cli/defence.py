@@ -1,0 +1,98 @@
+"""The defence as a whole: defence lists, defence status."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from portward.cli.options import STATE, AsJson, StateDirectory
+from portward.cli.output import fields, print_json, spell, table
+
+app = typer.Typer(help="Detectors, block lists and what enforces them.", no_args_is_help=True)
+lists_app = typer.Typer(help="Block lists that somebody else keeps.", invoke_without_command=True)
+app.add_typer(lists_app, name="lists")
+
+
+@app.command(epilog="Example: portward defence status login")
+def status(
+    detector: Annotated[
+        str | None, typer.Argument(metavar="DETECTOR", help="Show one, and whom it has banned.")
+    ] = None,
+    state: StateDirectory = STATE,
+    json: AsJson = False,
+) -> None:
+    """Show what each detector has seen and banned, what enforces bans, and how old block lists are."""
+    from portward.cli.client import keeper
+
+    with keeper(state) as running:
+        found = running.get(f"/defence/detectors/{quote(detector, safe='')}" if detector else "/defence")
+    if json:
+        print_json(found)
+    elif detector:
+        _print_detector(found)
+    else:
+        _print(found)
+
+
+@lists_app.callback()
+def lists(context: typer.Context, state: StateDirectory = STATE, json: AsJson = False) -> None:
+    """Show block lists: how many networks, how old, and what is wrong."""
+    from portward.cli.client import keeper
+
+    if context.invoked_subcommand:
+        return
+    with keeper(state) as running:
+        found = running.get("/defence/lists")["lists"]
+    if json:
+        print_json(found)
+    else:
+        _print_lists(found)
+
+
+@lists_app.command(epilog="Example: portward defence lists refresh drop")
+def refresh(
+    name: Annotated[str, typer.Argument(help="The list's name.")],
+    force: Annotated[bool, typer.Option("--force", help="Take it although it has shrunk by nine tenths.")] = False,
+    state: StateDirectory = STATE,
+    json: AsJson = False,
+) -> None:
+    """Look at a block list now. Exit code 1 when it can't be had or used: then the old one stays."""
+    from portward.cli.client import keeper
+
+    with keeper(state) as running:
+        answer = running.post(f"/defence/lists/{quote(name, safe='')}", {"force": force})
+    if json:
+        print_json(answer)
+    elif answer["outcome"] == "refused":
+        print(f"{name} stays as it was: {spell(answer['list']['problem'])}")
+    else:
+        print(f"{name}: {answer['list']['entries']} networks, {answer['added']} added, {answer['removed']} removed")
+    if answer["outcome"] == "refused":
+        raise typer.Exit(1)
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    print(f"{found['bans']} sources are banned; `portward ban list` lists them\n")
+    columns = {"detector": "detector", "mode": "mode", "seen": "seen", "current": "current", "bans": "total"}
+    table(found["detectors"], {**columns, "banned now": "banned"}, empty="every detector is off")
+    print()
+    _print_lists(found["lists"])
+
+
+def _print_detector(found: Mapping[str, Any]) -> None:
+    rule = {"detector": "detector", "mode": "mode", "tries": "tries", "within": "within", "ban": "ban", "of": "scope"}
+    fields(found, {**rule, "seen": "seen", "current": "current", "bans": "total", "banned now": "banned"})
+    print()
+    columns = {"source": "source", "since": "since", "until": "until", "times": "count"}
+    table(found["list"], columns, empty="nobody is banned by it now")
+
+
+def _print_lists(found: list[dict[str, Any]]) -> None:
+    columns = {"list": "name", "mode": "mode", "networks": "entries", "taken": "taken_at", "next look": "due_at"}
+    table(found, {**columns, "from": "source"}, empty="no block lists; docs/defence.md says how to subscribe to one")
+    for one in found:
+        if one["problem"]:
+            print(f"\nNOT TAKEN: {one['name']}: {spell(one['problem'])}; what it said before stays in force")
+        if one["unreadable"]:
+            print(f"{one['name']}: {one['unreadable']} lines are no network; {spell(one['first_unreadable'])}")
