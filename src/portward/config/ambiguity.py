@@ -26,6 +26,8 @@ class TooLarge(ValueError):
 
 def doubtful_line(templates: Sequence[Template]) -> str | None:
     """A shortest line with two readings, or None. Raises `TooLarge`."""
+    if not templates:
+        return None
     made = automaton(Alt(tuple(template.grammar for template in templates)))
     came_from: dict[_Pair, _Pair | None] = {}
     waiting: deque[_Pair] = deque()

@@ -134,7 +134,7 @@ def flaws(pattern: Pattern) -> Iterator[Flaw]:
 def _doubtful(pattern: Pattern) -> Iterator[Flaw]:
     templates = (*pattern.lines, *pattern.once)
     try:
-        example = doubtful_line(templates) if templates else None
+        example = doubtful_line(templates)
     except TooLarge:
         yield Flaw(
             "lines",

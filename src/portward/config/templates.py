@@ -10,6 +10,7 @@
 | `{text}` | any text, or none |
 | `{word}` | text without spaces, or none |
 | `{quoted}` | text without `"`, unless a backslash stands before it |
+| `{bracketed}` | text without `]` |
 | `{number}` | digits |
 | `{time}` | a date and time, or the seconds since 1970 |
 | `{a|b|}` | one of these words, or nothing |
@@ -55,6 +56,7 @@ _KINDS: dict[str, Node] = {
     "text": _ANY,
     "word": _WORD,
     "quoted": _QUOTED,
+    "bracketed": Many(Chars(r"[^\]\n]"), 0),
     "number": Many(_DIGIT),
     "port": Many(_DIGIT),
     "name": _ANY,
@@ -142,7 +144,7 @@ def node_of(piece: Piece) -> Node:
         case Literal():
             return literal(piece.text)
         case Choice():
-            return Alt(tuple(literal(word) for word in piece.words))
+            return Alt(tuple(literal(word) for word in sorted(piece.words, key=len, reverse=True)))
         case Field():
             return Seq((_times() if piece.kind == "time" else _KINDS[piece.kind],), mark=piece.noun)
 
@@ -180,7 +182,7 @@ def _times() -> Alt:
     zone = _maybe(
         Chars("Z"),
         Seq((_maybe(Chars(" ")), sign, _shape("dddd"))),
-        Seq((sign, _shape("dd:dd"))),
+        Seq((_maybe(Chars(" ")), sign, _shape("dd:dd"))),
         literal(" UTC"),
     )
     return Alt(

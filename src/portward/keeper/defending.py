@@ -29,6 +29,7 @@ from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
 from portward.host.paths import State
 from portward.keeper.chores import Chore, every
+from portward.keeper.hostlogs import HostLogs
 from portward.portal.admin_bans import BansApi
 from portward.portal.admin_defence import DefenceApi
 from portward.store import Store
@@ -58,6 +59,7 @@ class Defending:
             *(journal.record, clock),
         )
         journal.listen(self.guard.hear)
+        self._host_logs = HostLogs(store, self.guard.hear, journal, settings, clock)
 
     async def load(self) -> None:
         """Count again what was seen before this start. Raises `StoreError`."""
@@ -71,6 +73,7 @@ class Defending:
     async def follow(self, settings: Settings) -> None:
         """These settings are in force."""
         self._machine = None
+        self._host_logs.follow()
         await self.ledger.allow_changed()
         self.lists.follow()
 
@@ -80,6 +83,7 @@ class Defending:
             group.create_task(self.ledger.run())
             group.create_task(self.guard.run())
             group.create_task(self.lists.run())
+            group.create_task(self._host_logs.run())
 
     def routes(self) -> list[Route]:
         """What the admin API tells and does about it."""
@@ -96,7 +100,7 @@ class Defending:
     async def report(self) -> dict[str, Any]:
         """For `portward status`."""
         detectors = [{**asdict(tally), **self._settings_of(tally.detector)} for tally in await self.guard.report()]
-        return {"bans": await self.ledger.count(), "detectors": detectors}
+        return {"bans": await self.ledger.count(), "detectors": detectors, "logs": self._host_logs.report()}
 
     def _settings_of(self, name: str) -> dict[str, Any]:
         detector = detectors_of(self._settings().defence.detectors)[name]

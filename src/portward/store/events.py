@@ -29,7 +29,7 @@ class Events:
         """Keep facts, in this order, in one transaction."""
         if facts:
             async with self._database.write() as connection:
-                await connection.execute(insert(events), [_row(fact) for fact in facts])
+                await connection.execute(insert(events), [row_of(fact) for fact in facts])
 
     async def list(
         self,
@@ -73,5 +73,6 @@ class Events:
             return (await connection.execute(delete(events).where(events.c.time < before))).rowcount
 
 
-def _row(fact: Fact) -> dict[str, Any]:
+def row_of(fact: Fact) -> dict[str, Any]:
+    """A fact as the table of events keeps it."""
     return {**dict.fromkeys(_TEXTS, ""), **fact.columns(), "kind": fact.kind, "fields": fact.fields()}

@@ -22,6 +22,7 @@ from portward.store.handovers import Handovers
 from portward.store.keys import Keys
 from portward.store.links import Links
 from portward.store.passkeys import Passkeys
+from portward.store.positions import Positions
 from portward.store.publications import Publications
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
@@ -49,6 +50,7 @@ class Store:
         self.events = Events(database)
         self.publications = Publications(database)
         self.bans = Bans(database)
+        self.positions = Positions(database)
 
     @classmethod
     @asynccontextmanager

@@ -272,6 +272,15 @@ Index("events_kind", events.c.kind, events.c.id)
 Index("events_request_id", events.c.request_id, sqlite_where=events.c.request_id != "")
 Index("events_account", events.c.account, events.c.id, sqlite_where=events.c.account != "")
 
+positions = Table(
+    "positions",
+    metadata,
+    Column("log", String, primary_key=True),
+    Column("place", String, primary_key=True),
+    Column("slot", String, primary_key=True),
+    Column("position", JSON, nullable=False),
+)
+
 standings = Table(
     "standings",
     metadata,

@@ -7,10 +7,12 @@ await journal.wait_for_more(last_id)
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from portward.facts import Fact
 from portward.store import Store
+from portward.store.positions import Key
 
 
 class Journal:
@@ -33,9 +35,12 @@ class Journal:
             hear(facts)
         await self.keep(facts)
 
-    async def keep(self, facts: Sequence[Fact]) -> None:
-        """As `record_all`, for facts that were heard already."""
-        await self._store.events.add(list(facts))
+    async def keep(self, facts: Sequence[Fact], reached: Mapping[Key, Mapping[str, Any]] | None = None) -> None:
+        """As `record_all`, for facts that were heard already; with how far a log was `reached`, at once."""
+        if reached is None:
+            await self._store.events.add(list(facts))
+        else:
+            await self._store.positions.keep(reached, facts)
         async with self._grown:
             self._grown.notify_all()
 

@@ -1,0 +1,264 @@
+"""Lines of logs: who is to blame, and that nobody else ever is."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.defense.loglines import BLAMED, FORGED, UNBLAMED, A, B
+
+from portward.config.logpatterns import Pattern
+from portward.config.shipped import shipped, shipped_names
+from portward.config.templates import Choice, Field, Literal, Template
+from portward.defense.logs.matching import LONGEST, Finding, Matcher, canonical
+from portward.defense.logs.scan import Count, scan
+from portward.defense.logs.stamps import parse_stamp
+from portward.facts import HostLoginFailed, LogMatched
+
+NOW = datetime(2026, 11, 20, 19, 5, 10, tzinfo=UTC)
+MATCHERS = {name: Matcher(name, shipped(name), host=shipped(name).host) for name in shipped_names()}
+
+
+def read(name: str, line: str) -> Finding | None:
+    (found,) = [*scan(line.encode() + b"\n", [MATCHERS[name]])] or [None]
+    return found
+
+
+def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, line) for name, lines in table.items() for line in lines]
+
+
+@pytest.mark.parametrize(("name", "line", "address", "user"), [(n, *case) for n, cs in BLAMED.items() for case in cs])
+def test_whoever_failed_is_found(name: str, line: str, address: str, user: str) -> None:
+    finding = read(name, line)
+    assert finding is not None
+    assert (finding.address, finding.user, finding.doubtful) == (address, user, False)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_each_shipped_pattern_is_shown_by_real_lines(name: str) -> None:
+    assert name in BLAMED
+
+
+@pytest.mark.parametrize(("name", "line"), cases(UNBLAMED))
+def test_what_is_no_failure_counts_for_nothing(name: str, line: str) -> None:
+    assert read(name, line) is None
+
+
+@pytest.mark.parametrize(("name", "line"), cases(FORGED))
+def test_a_forged_line_blames_its_author_or_nobody(name: str, line: str) -> None:
+    finding = read(name, line)
+    assert finding is None or finding.address == A or (finding.doubtful and finding.address == "")
+
+
+HOSTILE = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                B,
+                A,
+                " ",
+                '"',
+                "'",
+                "]",
+                "[",
+                ">",
+                "<",
+                ": ",
+                ", ",
+                ").",
+                " from ",
+                " port 22",
+                " ssh2",
+                "client: ",
+                "rip=",
+                "\r",
+                "\0",
+            ]
+            + [piece for lines in FORGED.values() for line in lines for piece in re.split(f"(?<={B})|(?={A})", line)]
+        ),
+        max_size=6,
+    ).map("".join),
+).map(lambda text: text.replace(A, B))
+"""What an attacker may type, in which his own address never stands."""
+
+
+def told(template: Template, address: str, text: str) -> str:
+    """A line as the program itself would write it."""
+    line = ""
+    for piece in template.pieces:
+        match piece:
+            case Literal():
+                line += piece.text
+            case Choice():
+                line += piece.words[0]
+            case Field(noun="address"):
+                line += address
+            case Field(noun="port" | "number"):
+                line += "4711"
+            case Field(noun="time"):
+                line += "2026-11-20T19:05:03Z"
+            case Field(kind="word" | "name:word"):
+                line += re.sub(r"\s", "", text)[:20]
+            case Field(kind="quoted" | "name:quoted"):
+                line += text.replace("\\", "\\\\").replace('"', '\\"')
+            case Field(kind="bracketed"):
+                line += text.replace("]", "")
+            case _:
+                line += text
+    return line
+
+
+TEMPLATES = [
+    (name, template)
+    for name in shipped_names()
+    for template in shipped(name).templates
+    if template.has("address") and name != "nextcloud"
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(TEMPLATES), HOSTILE)
+def test_whatever_is_typed_nobody_else_is_blamed(case: tuple[str, Template], text: str) -> None:
+    name, template = case
+    matcher = MATCHERS[name]
+    line = told(template, A, text)
+    if matcher.programs:
+        line = f"2026-11-20T19:05:03Z gate {min(matcher.programs)}[1]: {line}"
+    for finding in scan(line.encode() + b"\n", [matcher]):
+        assert finding.address in ({A} if not finding.doubtful else {""})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(sorted(MATCHERS)))
+def test_no_bytes_stop_the_reading(data: bytes, name: str) -> None:
+    words = b" ".join(needle for needle, _ in MATCHERS[name].needles)
+    list(scan(words + data + b"\n", list(MATCHERS.values())))
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_line_of_the_greatest_length_takes_no_time(name: str) -> None:
+    """Made of everything that a description begins with, so that it is tried over and over."""
+    matcher = MATCHERS[name]
+    for template in shipped(name).templates:
+        bait = told(template, B, "x")[:200]
+        line = f"2026-11-20T19:05:03Z gate {min(matcher.programs, default='x')}[1]: " if matcher.programs else ""
+        line += told(template, A, (bait * LONGEST)[: LONGEST // 3])[:LONGEST] + "x"
+        began = time.perf_counter()
+        matcher.read(line[:LONGEST])
+        assert time.perf_counter() - began < 1
+
+
+def test_several_patterns_may_read_one_file() -> None:
+    text = BLAMED["sshd"][0][0] + "\n" + BLAMED["postfix"][0][0] + "\nnothing\n"
+    assert [found.pattern for found in scan(text.encode(), [MATCHERS["sshd"], MATCHERS["postfix"]])] == [
+        "sshd",
+        "postfix",
+    ]
+
+
+def test_a_message_alone_is_read_where_the_log_is_said_to_have_no_header() -> None:
+    bare = Matcher("sshd", shipped("sshd"), header=False)
+    line = f"Failed password for root from {A} port 50273 ssh2"
+    assert next(scan(line.encode() + b"\r\n", [bare])).address == A
+
+
+def test_lines_with_an_address_that_is_none_blame_nobody() -> None:
+    own = Matcher("own", Pattern.model_validate({"lines": ["failed: {address} tried"]}))
+    assert [*scan(b"failed: 1.2.3.4 tried\nfailed: :::: tried\nfailed: 1:2 tried\n", [own])] == [
+        own.read("failed: 1.2.3.4 tried")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spelt", "address"),
+    [("::ffff:203.0.113.7", A), ("2001:DB8:0::7", "2001:db8::7"), ("203.0.113.07", None), ("x", None)],
+)
+def test_an_address_has_one_spelling(spelt: str, address: str | None) -> None:
+    assert canonical(spelt) == address
+
+
+def told_facts(lines: list[str]) -> int:
+    count = Count("auth")
+    return sum(len(count.facts(one, NOW, NOW)) for line in lines if (one := read("sshd", line)))
+
+
+SSHD = "Nov 20 19:05:03 gate sshd[812]: "
+
+
+@pytest.mark.parametrize(
+    ("lines", "attempts"),
+    [
+        ([f"Invalid user x from {A} port 1", f"Failed password for invalid user x from {A} port 1 ssh2"], 1),
+        ([f"Invalid user x from {A} port 1", f"Connection closed by invalid user x {A} port 1 [preauth]"], 1),
+        ([f"Failed password for x from {A} port 1 ssh2"] * 3, 3),
+        (
+            [
+                *[f"Failed password for x from {A} port 1 ssh2"] * 6,
+                f"error: maximum authentication attempts exceeded for x from {A} port 1 ssh2 [preauth]",
+                f"Disconnecting authenticating user x {A} port 1: Too many authentication failures [preauth]",
+            ],
+            6,
+        ),
+        (
+            [
+                f"error: PAM: Authentication failure for x from {A}",
+                f"Failed keyboard-interactive/pam for x from {A} port 1 ssh2",
+            ],
+            2,
+        ),
+        ([f"Connection closed by authenticating user x {A} port {port} [preauth]" for port in range(4)], 4),
+        ([f"message repeated 4 times: [ Failed password for x from {A} port 1 ssh2]"], 4),
+        ([f"message repeated 9999 times: [ Failed password for x from {A} port 1 ssh2]"], 20),
+    ],
+)
+def test_several_lines_about_one_attempt_count_once(lines: list[str], attempts: int) -> None:
+    assert told_facts([SSHD + line for line in lines]) == attempts
+
+
+def test_a_fact_tells_of_the_machine_itself_or_of_another_program() -> None:
+    (ssh,) = Count("auth").facts(Finding("sshd", "sshd", A, "ann", host=True), NOW, NOW)
+    (web,) = Count("web").facts(Finding("access", "", A, "ann"), NOW, NOW)
+    assert ssh == HostLoginFailed(time=NOW, address=A, program="sshd", log="auth", user="ann")
+    assert web == LogMatched(time=NOW, address=A, log="web", pattern="access", user="ann")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("2026-11-20T19:04:00Z", datetime(2026, 11, 20, 19, 4, tzinfo=UTC)),
+        ("2026-11-20T18:00:00Z", NOW - timedelta(minutes=30)),
+        ("2030-01-01T00:00:00Z", NOW),
+        ("", NOW),
+        ("nonsense", NOW),
+    ],
+)
+def test_a_lines_own_time_counts_between_the_last_look_and_now(stamp: str, at: datetime) -> None:
+    (fact,) = Count("web").facts(Finding("access", "", A, stamp=stamp), NOW - timedelta(minutes=30), NOW)
+    assert fact.time == at
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2026-11-20T19:05:03.5Z",
+        "2026-11-20T20:05:03+01:00",
+        "2026-11-20 20:05:03,500 +0100",
+        "20/Nov/2026:20:05:03 +0100",
+        "1795201503.25",
+    ],
+)
+def test_times_are_read_with_their_zone(stamp: str) -> None:
+    assert parse_stamp(stamp, NOW) == datetime(2026, 11, 20, 19, 5, 3, tzinfo=UTC) + timedelta(seconds=0.25) * (
+        "1795" in stamp
+    )
+
+
+def test_a_time_without_a_year_is_the_last_one() -> None:
+    shown = parse_stamp("Dec 31 23:59:58", NOW)
+    assert shown is not None
+    assert shown.astimezone(UTC).year == 2025 or shown < NOW
+    assert parse_stamp("Feb 29 10:00:00", NOW) is None
