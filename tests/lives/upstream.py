@@ -14,6 +14,7 @@ Every answer holds `upstream.secret`, so that a test can say: not one protected 
 /nonsense                       answers what is no HTTP
 /bytes?size=N                   so many bytes
 /text                           a long text that compresses well
+/absent/…                       404, whatever follows
 /answer?NAME=VALUE&…            with these response headers (`status` sets the status)
 """
 
@@ -97,6 +98,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     upstream: Upstream
 
     def handle(self) -> None:
@@ -120,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = getattr(self, "_" + parts.path.strip("/").replace("-", "_"), None)
         if answer and parts.path.strip("/") in {"stream", "hang", "drop", "nonsense", "bytes", "text", "answer"}:
             answer(parse_qs(parts.query))
+        elif parts.path.startswith("/absent/"):
+            self._send(b"not here", {}, status=404)
         else:
             self._echo(received)
 
@@ -180,8 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.upstream.secret.encode())
 
-    def _send(self, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(200)
+    def _send(self, body: bytes, headers: dict[str, str], *, status: int = 200) -> None:
+        self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))

@@ -1,7 +1,7 @@
 """Hears every fact, and has sources banned that do not belong here.
 
     guard = Guard(ledger, journal.record, lambda: configuration.settings, lambda: configuration.hosts, clock)
-    await guard.load(store.events)      # what counted before a restart still counts
+    await guard.load(store.events, former)      # what counted before a restart still counts
     guard.hear(facts)                   # at once, before anything is stored
     await guard.run()                   # carries verdicts to the ledger, until cancelled
 
@@ -30,7 +30,7 @@ from portward.defense.probes import NoPath, Probes
 from portward.defense.signs import Knowledge, Sign, signs_of
 from portward.defense.sources import source_of
 from portward.errors import PortwardError
-from portward.facts import BanLifted, CertificateInstalled, Fact, LoggedIn, ShadowBan, SourceBanned
+from portward.facts import BanLifted, Fact, LoggedIn, ShadowBan, SourceBanned
 
 log = logging.getLogger(__name__)
 Record = Callable[[Fact], Awaitable[None]]
@@ -90,6 +90,7 @@ class Guard:
         self._judge = Judge({})
         self._knowledge = Knowledge(Probes.shipped(), self._may_be_asked_for)
         self._familiar = Familiar()
+        self._served: Collection[str] = ()
         self._former: set[str] = set()
         self._shadows: OrderedDict[tuple[str, str], datetime] = OrderedDict()
         self._seen: Counter[str] = Counter()
@@ -98,8 +99,9 @@ class Guard:
         self._banned: OrderedDict[str, datetime] = OrderedDict()
         self._wake = asyncio.Event()
 
-    async def load(self, past: Past) -> None:
-        """Count again what was kept of the time that still counts."""
+    async def load(self, past: Past, former: Iterable[str]) -> None:
+        """Count again what was kept of the time that still counts. `former` are hosts that were served some time."""
+        self._former |= set(former)
         self._follow()
         now = self._clock()
         self.hear(await facts_since(past, now, self._judge.detectors.values()))
@@ -146,6 +148,9 @@ class Guard:
         ]
 
     def _follow(self) -> None:
+        if (hosts := self._hosts()) is not self._served:
+            self._served = hosts
+            self._former |= set(hosts)
         before, now = self._followed, self._settings().defence
         if now is before:
             return
@@ -166,8 +171,6 @@ class Guard:
             case BanLifted():
                 self._banned.pop(fact.source, None)
                 self._judge.clear(fact.source)
-            case CertificateInstalled():
-                self._former.add(fact.host)
             case ShadowBan():
                 self._put_in_shadow(fact.detector, fact.source, datetime.fromisoformat(fact.until))
                 self._judge.clear(fact.source)
@@ -247,8 +250,8 @@ class Guard:
 
     def _may_be_asked_for(self, host: str) -> bool:
         """Names that honest people have: the bare domain, and hosts that were here. While none is known, any."""
-        hosts, domain = self._hosts(), self._settings().domain
-        return not hosts or host in hosts or host in {domain, f"www.{domain}"} or host in self._former
+        domain = self._settings().domain
+        return not self._served or host in self._former or host in {domain, f"www.{domain}"}
 
 
 def _probes(file: str | None, otherwise: Probes) -> Probes:

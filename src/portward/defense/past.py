@@ -14,7 +14,6 @@ from portward.defense import familiar
 from portward.defense.detectors import Detector
 from portward.facts import (
     BanLifted,
-    CertificateInstalled,
     Fact,
     HostLoginFailed,
     KeyRefused,
@@ -28,8 +27,8 @@ from portward.facts import (
 from portward.model import Event
 
 _SIGNS = (RequestRefused, LoginFailed, KeyRefused, HostLoginFailed, LogMatched, SourceBanned, BanLifted, LoggedIn)
-_LONGER = (LoggedIn, CertificateInstalled, ShadowBan)
-"""These count for longer than any window: people are known for a while, hosts and shadows for as long as is kept."""
+_LONGER = (LoggedIn, ShadowBan)
+"""These count for longer than any window."""
 _MOST = 5000
 
 

@@ -140,35 +140,42 @@ def fact_of_line(line: bytes, hosts: Collection[str]) -> Fact | None:
 
 def _fact(fields: Mapping[str, Any], rule: str) -> RequestRefused:
     return RequestRefused(
-        time=datetime.fromtimestamp(float(fields["time"]), UTC),
+        **_common(fields),
         gate=RULES[rule].gate,
         rule=rule,
-        request_id=fields.get("id", ""),
-        address=_plain(fields.get("ip", "")),
-        account=fields.get("account", ""),
-        host=fields.get("asked") or fields.get("host", ""),
-        sni=fields.get("sni") or (fields.get("host", "") if "route" in fields else ""),
-        method=fields.get("method", ""),
-        path=fields.get("path", ""),
-        status=fields.get("status", 0),
-        detail=str(fields.get("tls") or fields.get("error") or fields.get("service") or ""),
-        credential=fields.get("credential", ""),
+        account=_text(fields, "account"),
+        host=_text(fields, "asked") or _text(fields, "host"),
+        sni=_text(fields, "sni") or (_text(fields, "host") if "route" in fields else ""),
+        detail=_text(fields, "tls") or _text(fields, "error") or _text(fields, "service"),
     )
 
 
 def _answered(fields: Mapping[str, Any]) -> ErrorAnswered:
     return ErrorAnswered(
-        time=datetime.fromtimestamp(float(fields["time"]), UTC),
-        request_id=fields["id"],
-        address=_plain(fields["ip"]),
-        host=fields["host"],
-        method=fields["method"],
-        path=fields["path"],
-        status=fields["status"],
+        **_common(fields),
+        host=_text(fields, "host"),
         errors=int(fields["errors"] or 0),
         requests=int(fields["requests"] or 0),
-        credential=fields["credential"],
     )
+
+
+def _common(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "time": datetime.fromtimestamp(float(fields["time"]), UTC),
+        "request_id": _text(fields, "id"),
+        "address": _plain(_text(fields, "ip")),
+        "method": _text(fields, "method"),
+        "path": _text(fields, "path"),
+        "status": int(fields.get("status") or 0),
+        "credential": _text(fields, "credential"),
+    }
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name) or ""
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
 
 
 def _plain(address: str) -> str:

@@ -314,13 +314,15 @@ _NO_DEVICE = "peer did not return a certificate"
 """OpenSSL's words where a handshake was refused for the lack of one."""
 
 _UPSTREAMS_FAULT = ("upstream_failed", "upstream_down", "upstream_slow")
+_BEFORE_A_REQUEST = {400: "malformed", 408: "slow"}
+"""What a connection was closed with that never sent a whole request."""
 _BY_STATUS = {400: "malformed", 408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"}
 
 
 def rule_of_line(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
     """The rule behind one line of the event ring; None where the line is no refusal (a client that just left)."""
     if "code" in line:
-        return _tls_rule(line, hosts)
+        return _connection_rule(line, hosts)
     if line.get("why"):
         return str(line["why"])
     state = str(line.get("state", "-"))
@@ -332,9 +334,9 @@ def rule_of_line(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
     return "portal_down" if rule in _UPSTREAMS_FAULT and line.get("backend") == "portal" else rule
 
 
-def _tls_rule(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
+def _connection_rule(line: Mapping[str, Any], hosts: Container[str]) -> str | None:
     if line["code"] != TLS_HANDSHAKE_FAILED:
-        return None
+        return _BEFORE_A_REQUEST.get(line.get("status", 0))
     if not line.get("sni"):
         return "tls_no_name"
     if str(line["sni"]).lower() not in hosts:

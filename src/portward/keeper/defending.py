@@ -1,7 +1,7 @@
 """The defence, wired: the ledger of bans, and whoever enforces them.
 
 defending = Defending(state, store, enforcers, walls, settings, hosts, journal, clock)
-await defending.load()                       # what was seen before a restart still counts
+await defending.load(former_hosts)           # what was seen before a restart still counts
 await defending.begin()                      # what the store holds is in force before anybody is let in
 await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
 await defending.run()                        # each ban ends on time
@@ -9,7 +9,7 @@ await defending.run()                        # each ban ends on time
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from ipaddress import ip_network
@@ -61,9 +61,9 @@ class Defending:
         journal.listen(self.guard.hear)
         self._host_logs = HostLogs(store, self.guard.hear, journal, settings, clock)
 
-    async def load(self) -> None:
+    async def load(self, former_hosts: Iterable[str]) -> None:
         """Count again what was seen before this start. Raises `StoreError`."""
-        await self.guard.load(self._store.events)
+        await self.guard.load(self._store.events, former_hosts)
 
     async def begin(self) -> None:
         """Bring into force what the store holds. Raises `PortwardError`."""

@@ -120,7 +120,7 @@ async def run(config: Path, state: State) -> None:
                 lists=lambda: lists_of(configuration.settings, devices),
             )
         )
-        await defending.load()
+        await defending.load(file.stem for file in state.certificates.glob("*.pem"))
         listener = EventListener(
             state.events_socket, defending.guard.hear, _hear(journal, tunnelling), lambda: configuration.hosts
         )

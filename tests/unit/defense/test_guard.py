@@ -13,7 +13,6 @@ from portward.defense.ledger import Outcome, Wish
 from portward.errors import StoreError
 from portward.facts import (
     BanLifted,
-    CertificateInstalled,
     Fact,
     LoggedIn,
     LoginFailed,
@@ -167,10 +166,11 @@ def test_the_bare_domain_is_what_people_type() -> None:
 
 
 def test_a_host_that_was_here_may_still_be_asked_for() -> None:
-    certified = CertificateInstalled(
-        time=NOW, host="old.example.com", source="local", serial="1", issuer="us", expires="2027-01-01"
-    )
-    assert Given().hears(certified, knock("old.example.com")) == []
+    given = Given()
+    given.hosts = {"wiki.example.com", "old.example.com"}
+    given.hears()
+    given.hosts = {"wiki.example.com"}
+    assert given.hears(knock("old.example.com")) == []
 
 
 def test_while_no_host_is_known_none_is_unknown() -> None:
@@ -242,10 +242,10 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         given = Given(login={"tries": 3}, probe={"mode": "shadow"})
         shadow = ShadowBan(time=NOW, source="198.51.100.1", detector="probe", until=(NOW + HOUR).isoformat())
         await store.events.add([failed(at=NOW - HOUR), failed(), failed(), login(address="198.51.100.9"), shadow])
-        await given.guard.load(store.events)
+        await given.guard.load(store.events, ["old.example.com"])
         login_, probe = await tally_of(given.guard, "login"), await tally_of(given.guard, "probe")
         assert (login_.seen, login_.current, probe.banned) == (0, 2, 1)
-        given.guard.hear([knock("wik.example.com", "198.51.100.9"), failed()])
+        given.guard.hear([knock("wik.example.com", "198.51.100.9"), knock("old.example.com", "198.51.100.7"), failed()])
         await carried(given.guard)
         assert [ban.source for ban in given.book.bans] == [STRANGER]
 
@@ -257,7 +257,7 @@ def test_a_verdict_that_a_death_came_before_is_carried_out_after_it_and_a_ban_no
         given = Given(login={"tries": 2})
         other = "198.51.100.9"
         await store.events.add([failed(other), failed(other), banned(other), failed(), failed()])
-        await given.guard.load(store.events)
+        await given.guard.load(store.events, ())
         await carried(given.guard)
         assert [ban.source for ban in given.book.bans if ban.source != other] == [STRANGER]
 

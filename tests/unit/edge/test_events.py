@@ -1,16 +1,19 @@
 """One line of HAProxy's event ring becomes one fact, or none; never an exception."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portward.edge.events import fact_of_line
+from portward.edge.events import EventListener, fact_of_line
 from portward.edge.refusals import RULES
-from portward.facts import Fact, KeyRefused, RequestRefused, TunnelOpened, to_line
+from portward.facts import ErrorAnswered, EventsDropped, Fact, KeyRefused, RequestRefused, TunnelOpened, to_line
 
 HOSTS = frozenset({"wiki.example.com"})
 REQUEST: dict[str, Any] = {
@@ -73,6 +76,46 @@ def test_what_is_no_refusal_of_ours_is_no_fact(changes: dict[str, Any]) -> None:
     assert refusal(line(REQUEST, **changes)) is None
 
 
+@pytest.mark.parametrize(("status", "rule"), [(408, "slow"), (400, "malformed")])
+def test_a_connection_that_never_sent_a_whole_request_is_named_after_how_it_ended(status: int, rule: str) -> None:
+    fact = refusal(line(HANDSHAKE, code=0, sni="wiki.example.com", status=status))
+    assert fact is not None
+    assert (fact.rule, fact.status, fact.sni) == (rule, status, "wiki.example.com")
+
+
+def test_an_error_that_a_service_gave_a_stranger_is_told_with_how_common_it_is() -> None:
+    fields = {"why": "", "status": 404, "state": "--", "account": "-", "credential": "", "errors": "7", "requests": "9"}
+    fact = fact_of_line(line(REQUEST, **fields), HOSTS)
+    assert isinstance(fact, ErrorAnswered)
+    assert (fact.address, fact.status, fact.path, fact.errors, fact.requests) == ("192.0.2.7", 404, "/a", 7, 9)
+
+
+def test_every_fact_is_heard_whether_it_is_kept_or_not(tmp_path: Path) -> None:
+    heard: list[Fact] = []
+    kept: list[Fact] = []
+
+    async def record(facts: Sequence[Fact]) -> None:
+        kept.extend(facts)
+
+    async def scene() -> None:
+        async with EventListener(tmp_path / "s", heard.extend, record, lambda: HOSTS) as listener:
+            _, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            answered = line(REQUEST, why="", status=404, errors="1", requests="1")
+            writer.write(answered + line(REQUEST) * 3000)
+            assert heard == [], "no host is known yet"
+            listener.begin()
+            async with asyncio.timeout(10):
+                while len(heard) < 3001:
+                    await asyncio.sleep(0.01)
+            writer.close()
+
+    asyncio.run(scene())
+    refused = [fact for fact in kept if isinstance(fact, RequestRefused)]
+    dropped = sum(fact.count for fact in kept if isinstance(fact, EventsDropped))
+    assert (len(refused) + dropped, dropped > 0) == (3000, True)
+    assert not [fact for fact in kept if isinstance(fact, ErrorAnswered)]
+
+
 def test_a_client_that_left_during_the_handshake_is_no_fact() -> None:
     assert refusal(line(HANDSHAKE, code=24, sni="wiki.example.com")) is None
 
@@ -94,7 +137,10 @@ def test_a_line_that_cannot_be_read_is_passed_over(hostile: bytes) -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from([*REQUEST, *HANDSHAKE, "sni"]), st.none() | st.text() | st.floats() | st.integers())
+    st.dictionaries(
+        st.sampled_from([*REQUEST, *HANDSHAKE, "sni", "credential"]),
+        st.none() | st.text() | st.floats() | st.integers(),
+    )
 )
 def test_no_line_whatever_is_in_it_ends_the_listener(fields: dict[str, Any]) -> None:
     fact = refusal(json.dumps(fields).encode())
