@@ -62,6 +62,7 @@ class Gateway:
         self._document: dict[str, Any] = {
             "domain": self.domain,
             "listen": addresses | tables.pop("listen", {}),
+            "defence": {"kernel": self.at is not None} | tables.pop("defence", {}),
             "limits": _PLENTY | tables.pop("limits", {}),
             **{name.replace("_", "-"): table for name, table in tables.items()},
         }

@@ -3,6 +3,8 @@
 Defence.model_validate({"allow": ["192.0.2.0/24"]})
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from portward.config.blocklists import BlockLists
@@ -22,6 +24,10 @@ class Defence(Section):
     """Networks whose connections are dropped before TLS."""
     deny_files: tuple[ListFile, ...] = ()
     """Files with more of them, one a line; HAProxy reads them, so they may be long."""
+    answer: Literal["silence", "page"] = "silence"
+    """What a banned source gets from the edge: nothing at all, or a page with the reason and the end of its ban."""
+    kernel: Flag = True
+    """Whether the kernel drops all packets of banned sources too, where Portward may change its packet filter."""
     protect_private: Flag = True
     """Whether addresses of private networks can't be banned, such as those of a LAN or of a VPN."""
     probe_paths: ListFile | None = None

@@ -180,7 +180,9 @@ class Ledger:
     async def mend(self) -> list[str]:
         """Make what is in force equal to the ledger. Returns what was not. Raises `PortwardError`."""
         async with self._changing:
-            return await self._enforcer.mend(self._store, self._clock())
+            now = self._clock()
+            await self._expire(now)
+            return await self._enforcer.mend(self._store, now)
 
     async def run(self) -> None:
         """End each ban on time, until cancelled."""

@@ -43,6 +43,15 @@ RULES = _rules(
         "`portward ban show ADDRESS` says which. `portward allow add ADDRESS` lets it in: `defence.allow` comes first.",
     ),
     Refusal(
+        "banned",
+        "connection",
+        403,
+        "This address is banned",
+        "Too much came from this address, or from its network, that looked like an attack.",
+        "`portward ban show ADDRESS` tells why and until when, `portward ban remove SOURCE` ends it, and what is named "
+        "in `defence.allow` can't be banned.",
+    ),
+    Refusal(
         "crowded",
         "connection",
         0,
@@ -294,7 +303,7 @@ RULES = _rules(
 )
 
 ANSWERED_BY_RULE = (
-    *("denied", "misdirected", "malformed", "method", "path", "rate"),
+    *("banned", "denied", "misdirected", "malformed", "method", "path", "rate"),
     *("no_session", "foreign_origin", "wrong_group", "second_factor"),
 )
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""

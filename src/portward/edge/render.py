@@ -44,6 +44,7 @@ _MAPS = (
     "device_streams",
     "challenges",
     "listed",
+    "bans",
 )
 _ERRORS = {
     "service": {408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},
@@ -52,6 +53,14 @@ _ERRORS = {
 _PLACE = "@FINGERPRINT@"
 _EXCESS = "@EXCESS@"
 """Where a page says what exactly was exceeded; only HAProxy knows that."""
+FOR_GOOD = 4102444800
+"""The year 2100 stands in bans.map for bans without an end."""
+_BANNED = " The reason is: @BAN-REASON@. The ban ends: @BAN-END@."
+_KNOWN = {
+    _EXCESS: "%[var(txn.excess)]",
+    "@BAN-REASON@": "%[var(txn.ban),field(2,|),url_dec]",
+    "@BAN-END@": "%[var(txn.end)]",
+}
 BUNDLE = "devices.pem"
 """The authorities whose devices are believed, among the files of a skeleton."""
 
@@ -173,6 +182,8 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
         "pages": here / "pages",
         "crt_list": crt_list(state),
         "cookie": COOKIE,
+        "ban_page": settings.defence.answer == "page",
+        "for_good": FOR_GOOD,
         "needs_nul_rule": engine.needs_nul_rule,
         "errors": {name: _http_errors(rules, here / "pages") for name, rules in _ERRORS.items()},
         "backends": [{"name": name, "strip": "strip" in name, "compress": "gzip" in name} for name in BACKENDS],
@@ -230,10 +241,15 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
         files[f"tcp-{name}.lst"] = _lines(settings.networks_of(service.allow))
         files[f"tcp-{name}-deny.lst"] = _lines(settings.networks_of(service.deny_from))
     for rule in RULES.values():
-        if rule.status and (devices or rule.name not in DEVICE_RULES):
+        if _status(rule, settings) and (devices or rule.name not in DEVICE_RULES):
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
             files[f"pages/{rule.name}.json"] = _json(rule, settings)
     return files
+
+
+def _status(rule: Refusal, settings: Settings) -> int:
+    """0 where nothing is answered, as to banned sources by default."""
+    return 0 if rule.name == "banned" and settings.defence.answer == "silence" else rule.status
 
 
 def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
@@ -248,7 +264,7 @@ def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:
     step = {"no_session": "", "second_factor": "step=1&"}.get(rule.name)
     return {
         "name": rule.name,
-        "status": rule.status,
+        "status": _status(rule, settings),
         "headers": headers,
         "step": step,
         "device": rule.name in DEVICE_RULES,
@@ -269,24 +285,37 @@ def _page(rule: Refusal, *, request_id: str) -> bytes:
     marker = "@REQUEST-ID@"
     html = template.render(
         title=rule.title,
-        text=rule.text + (f" {_EXCESS}" if rule.exceeds and request_id else ""),
+        text=rule.text + (_particulars(rule) if request_id else ""),
         way_out="",
         status=rule.status,
         request_id=marker if request_id else "",
         actions=[{"label": label, "href": href.replace("&amp;", "&")} for label, href in rule.links],
     )
     if request_id:
-        html = html.replace("%", "%%").replace(marker, request_id).replace(_EXCESS, "%[var(txn.excess)]")
+        html = _filled(html.replace("%", "%%")).replace(marker, request_id)
     return html.encode()
+
+
+def _particulars(rule: Refusal) -> str:
+    """What a page says beyond the rule's own text."""
+    return _BANNED if rule.name == "banned" else f" {_EXCESS}" if rule.exceeds else ""
+
+
+def _filled(text: str) -> str:
+    """With what HAProxy knows of the request in the place of markers. Its characters mean nothing to HTML and JSON."""
+    for marker, expression in _KNOWN.items():
+        text = text.replace(marker, expression)
+    return text
 
 
 def _json(rule: Refusal, settings: Settings) -> bytes:
     message = rule.text + (f" {_EXCESS}" if rule.exceeds else "")
     body = {"error": rule.name, "message": message, "request_id": "@REQUEST-ID@"}
+    if rule.name == "banned":
+        body |= {"reason": "@BAN-REASON@", "ends": "@BAN-END@"}
     if rule.status == 401:
         body["login"] = settings.url(settings.portal_host, "/login")
-    text = json.dumps(body).replace("%", "%%").replace("@REQUEST-ID@", "%[unique-id]")
-    return text.replace(_EXCESS, "%[var(txn.excess)]").encode() + b"\n"
+    return _filled(json.dumps(body).replace("%", "%%")).replace("@REQUEST-ID@", "%[unique-id]").encode() + b"\n"
 
 
 def _raw_answer(rule: Refusal, reason: str) -> bytes:

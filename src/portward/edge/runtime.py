@@ -64,8 +64,8 @@ class Runtime:
         parts = "; ".join(f"@!{pid} {part}" for part in command.split("; "))
         return await _converse(self._master, parts)
 
-    async def add_entries(self, path: Path, entries: Iterable[tuple[str, str]]) -> None:
-        """Add many map entries to the current worker (`add map FILE <<`)."""
+    async def add_entries(self, path: Path | str, entries: Iterable[tuple[str, str]]) -> None:
+        """Add many map entries to the current worker (`add map FILE <<`); `@2 FILE` is a version in preparation."""
         for chunk in _chunks([f"{key} {value}" for key, value in entries], separator="\n"):
             await self.order(f"add map {path}", chunk)
 

@@ -24,6 +24,7 @@ from portward.defense.detectors import detectors_of
 from portward.defense.enforcement import Enforcer, Enforcers
 from portward.defense.exempt import Exemptions
 from portward.defense.guard import Guard
+from portward.defense.kernel import KernelBans
 from portward.defense.ledger import Ledger
 from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
@@ -43,6 +44,7 @@ class Defending:
         self,
         state: State,
         store: Store,
+        kernel: KernelBans,
         enforcers: Sequence[Enforcer],
         walls: Sequence[Wall],
         settings: Callable[[], Settings],
@@ -52,7 +54,8 @@ class Defending:
     ) -> None:
         self._store, self._settings, self._journal, self._clock = store, settings, journal, clock
         self._machine: tuple[float, Exemptions] | None = None
-        self.ledger = Ledger(store.bans, Enforcers(*enforcers), self.exemptions, journal.record_all, clock)
+        self._kernel, self._mending_took = kernel, 0.0
+        self.ledger = Ledger(store.bans, Enforcers(kernel, *enforcers), self.exemptions, journal.record_all, clock)
         self.guard = Guard(self.ledger, journal.record, settings, hosts, clock)
         self.lists = Blocklists(
             *(state.lists, state.listed, lambda: settings().defence.lists, self._protected, walls),
@@ -67,15 +70,20 @@ class Defending:
 
     async def begin(self) -> None:
         """Bring into force what the store holds. Raises `PortwardError`."""
-        await self.ledger.expire()
+        await self._instruct(self._settings())
         await self.ledger.mend()
 
     async def follow(self, settings: Settings) -> None:
         """These settings are in force."""
         self._machine = None
         self._host_logs.follow()
+        await self._instruct(settings)
         await self.ledger.allow_changed()
         self.lists.follow()
+
+    async def end(self) -> None:
+        """Leave the kernel as it was."""
+        await self._kernel.end()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -91,16 +99,23 @@ class Defending:
         return [*bans.routes(), *DefenceApi(self, self.ledger, self.lists).routes()]
 
     def chores(self) -> list[Chore]:
-        return [Chore("mending bans", every(30), self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
+        return [Chore("mending bans", self._pause, self.mend), Chore("forgetting old bans", every(3600), self._tidy)]
 
     async def mend(self) -> None:
+        began = time.monotonic()
         for what in await self.ledger.mend():
             await self._journal.record(EdgeMended(time=self._clock(), what=what))
+        self._mending_took = time.monotonic() - began
 
     async def report(self) -> dict[str, Any]:
         """For `portward status`."""
         detectors = [{**asdict(tally), **self._settings_of(tally.detector)} for tally in await self.guard.report()]
-        return {"bans": await self.ledger.count(), "detectors": detectors, "logs": self._host_logs.report()}
+        return {
+            "bans": await self.ledger.count(),
+            "kernel": self._kernel_report(),
+            "detectors": detectors,
+            "logs": self._host_logs.report(),
+        }
 
     def _settings_of(self, name: str) -> dict[str, Any]:
         detector = detectors_of(self._settings().defence.detectors)[name]
@@ -120,6 +135,31 @@ class Defending:
 
     def _protected(self) -> set[str]:
         return {str(network) for network in self.exemptions().networks}
+
+    def _kernel_report(self) -> dict[str, Any]:
+        """`on`, or `why` not and the `way_out`."""
+        if not self._kernel.wanted:
+            return {"on": False, "why": "`defence.kernel` is false", "way_out": ""}
+        trouble = self._kernel.trouble
+        return {
+            "on": self._kernel.on,
+            "why": trouble.message if trouble else "",
+            "way_out": trouble.way_out if trouble else "",
+        }
+
+    async def _instruct(self, settings: Settings) -> None:
+        """Tell the kernel whom to let pass. A page can only be shown where packets come through."""
+        doors = (*settings.listen.https, *settings.listen.http) if settings.defence.answer == "page" else ()
+        pages = {door.port for door in doors} | ({settings.public_port} if doors else set())
+        exempt = self.exemptions()
+        passing = (*exempt.allowed, *exempt.proxies, *exempt.own, *exempt.gateways)
+        await self._kernel.follow(passing, pages, wanted=settings.defence.kernel)
+        if settings.defence.kernel and not self._kernel.on:
+            await self.mend()
+
+    def _pause(self) -> float:
+        """Often, since a foreign `nft flush ruleset` lets everybody in; less often where it takes its time."""
+        return max(5.0, 100 * self._mending_took)
 
     async def _tidy(self) -> None:
         await self.ledger.tidy(self._settings().log.keep)

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from portward.defense.kernel import KernelBans
+from portward.edge.bans import EdgeBans
 from portward.edge.certificates import ShownCertificates
 from portward.edge.challenges import Challenges
 from portward.edge.devices import DeviceGuard, DeviceRegister
@@ -29,6 +31,7 @@ from portward.edge.streams import Streams
 from portward.facts import Fact
 from portward.host.mail import Mailer
 from portward.host.memory import give_back, spend_little
+from portward.host.nftables import Nftables
 from portward.host.notify import notify, wait_for_delivery
 from portward.host.paths import State
 from portward.host.serving import serving
@@ -88,10 +91,12 @@ async def run(config: Path, state: State) -> None:
         tunnelling = Tunnelling(state, store, control, clock)
         await tunnelling.load()
         own_files, trust = OwnFiles(certificates, journal.record, clock), partial(trust_of, enroller=enroller)
-        enforcers, walls = (SshBans(control, lambda: tunnelling.wanted),), [ListedNetworks(runtime, publisher)]
+        at_edge = EdgeBans(state, runtime, publisher, lambda: configuration.settings.defence.allow)
+        enforcers, walls = (at_edge, SshBans(control, lambda: tunnelling.wanted)), [ListedNetworks(runtime, publisher)]
         defending = Defending(
             state,
             store,
+            KernelBans(Nftables()),
             enforcers,
             walls,
             lambda: configuration.settings,
@@ -143,6 +148,7 @@ async def run(config: Path, state: State) -> None:
         )
         await stack.enter_async_context(serving(create_demo(), state.demo_socket))
         await stack.enter_async_context(serving(create_app(portal), state.portal_socket))
+        stack.push_async_callback(defending.end)
         await defending.begin()
         await gate.load(Register(store.accounts.list, identity.sessions.edge_sessions), settings.routes)
         if not await _unless_stopped(configuration.start(), stop):
