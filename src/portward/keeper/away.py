@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 
 from portward.config import Settings
+from portward.defense.kernel import KernelBans
+from portward.host.nftables import Nftables
 from portward.host.paths import State
 from portward.keeper.defending import Defending
 from portward.portal.admin import serve
@@ -25,7 +27,9 @@ async def without_keeper(state: State, settings: Settings) -> AsyncIterator[Star
     """Raises `StoreError` for a store that can't be used."""
     async with Store.open(state.database) as store:
         journal, hosts = Journal(store), [route.host for route in settings.routes]
-        defending = Defending(state, store, (), (), lambda: settings, lambda: hosts, journal, _clock)
+        defending = Defending(
+            state, store, KernelBans(Nftables()), (), (), lambda: settings, lambda: hosts, journal, _clock
+        )
         yield serve(defending.routes())
 
 
