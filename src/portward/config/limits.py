@@ -7,9 +7,14 @@ Requests are counted in two windows that slide: `requests` in 10 s for what some
 1 s for what may come at once.
 """
 
+from typing import Annotated
+
+from pydantic import Field
+
 from portward.config.section import Section
 from portward.config.values import Count, Size
 
+ByteRate = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 LONG_WINDOW, SHORT_WINDOW = 10, 1
 """Seconds of the windows that requests are counted in."""
 
@@ -34,7 +39,9 @@ class Limits(Section):
     max_connections: Count = 4000
     """Open connections of all sources together."""
     body: Size | None = None
-    """The longest body of a request, where it tells its length. Default: any length."""
+    """The longest body of a request. Default: any length."""
+    minimum_rate: ByteRate = 240
+    """Bytes per second with which a body must arrive, over half of `timeouts.client`; `0`: it may take any time."""
 
 
 class ServiceLimits(Section):
@@ -49,4 +56,4 @@ class ServiceLimits(Section):
     new_connections: Count | None = None
     """New connections of one source in 10 s, for raw TCP."""
     body: Size | None = None
-    """The longest body of a request, where it tells its length. Default: `limits.body`."""
+    """The longest body of a request. Default: `limits.body`."""

@@ -21,6 +21,7 @@ from typing import Any, Self
 from portward.edge.allowance import Allowance
 from portward.edge.doors import OWN_SOURCE
 from portward.edge.refusals import RULES, rule_of_line
+from portward.edge.uploads import Cut
 from portward.facts import ErrorAnswered, EventsDropped, Fact, RequestRefused, from_line
 from portward.host.listeners import listening
 
@@ -32,19 +33,34 @@ _LINE_BYTES = 64 * 1024
 _OF_TUNNELS = b'{"fact": "'
 """How a line of the program `tunnels` begins; HAProxy's begin with their time."""
 
+_KILLED = "K"
+"""A termination state that begins so: somebody ended the stream over the runtime socket."""
+
 log = logging.getLogger(__name__)
 Hear = Callable[[Sequence[Fact]], None]
 Record = Callable[[Sequence[Fact]], Awaitable[None]]
 
 
+def _nothing_cut(_: str) -> Cut | None:
+    return None
+
+
 class EventListener:
     """Serves the events socket while it is open; has each fact heard, and passes on in batches what is to be kept."""
 
-    def __init__(self, socket: Path, hear: Hear, record: Record, hosts: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        hear: Hear,
+        record: Record,
+        hosts: Callable[[], Collection[str]],
+        cut: Callable[[str], Cut | None] = _nothing_cut,
+    ) -> None:
         self._socket = socket
         self._hear = hear
         self._record = record
         self._hosts = hosts
+        self._cut = cut
         self._pending: list[Fact] = []
         self._surplus: Counter[str] = Counter()
         self._allowance = Allowance()
@@ -89,7 +105,7 @@ class EventListener:
             writer.close()
 
     def _take(self, line: bytes) -> None:
-        fact = fact_of_line(line, self._hosts())
+        fact = fact_of_line(line, self._hosts(), self._cut)
         if fact is None:
             return
         self._hear((fact,))
@@ -121,15 +137,20 @@ class EventListener:
             await self._record(facts)
 
 
-def fact_of_line(line: bytes, hosts: Collection[str]) -> Fact | None:
-    """One line as a fact. None for lines that tell of nothing, and for those that can't be read."""
+def fact_of_line(line: bytes, hosts: Collection[str], cut: Callable[[str], Cut | None] = _nothing_cut) -> Fact | None:
+    """One line as a fact. None for lines that tell of nothing, and for those that can't be read.
+
+    `cut` says why a request was cut off in its middle, by its id, if it was.
+    """
     try:
         if line.startswith(_OF_TUNNELS):
             return from_line(line)
         fields: dict[str, Any] = {key: "" if value == "-" else value for key, value in json.loads(line).items()}
         if "code" in fields and fields.get("ip") == OWN_SOURCE:
             return None  # our own look at what is shown; a host that refuses handshakes refuses this one too
-        if "errors" in fields:
+        if str(fields.get("state", "")).startswith(_KILLED) and (why := cut(str(fields["id"]))):
+            fields |= {"why": why.rule, "error": why.detail}
+        if "errors" in fields and not fields.get("why"):
             return _answered(fields)
         rule = rule_of_line(fields, hosts)
         return _fact(fields, rule) if rule is not None and rule in RULES else None

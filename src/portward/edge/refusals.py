@@ -230,8 +230,9 @@ RULES = _rules(
         "request",
         408,
         "The request came too slowly",
-        "The headers, or the first part of the body, did not arrive in time.",
-        "Raise `timeouts.headers` where clients are really that slow.",
+        "The headers, or the body, did not arrive in time.",
+        "Raise `timeouts.headers` where clients are really that slow; lower `limits.minimum-rate` where the event's "
+        "detail says how slow a body was.",
     ),
     Refusal(
         "no_session",

@@ -28,6 +28,7 @@ from portward.edge.publisher import Publisher
 from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
+from portward.edge.uploads import Uploads, policy_of
 from portward.facts import Fact
 from portward.host.mail import Mailer
 from portward.host.memory import give_back, spend_little
@@ -126,8 +127,11 @@ async def run(config: Path, state: State) -> None:
             )
         )
         await defending.load(file.stem for file in state.certificates.glob("*.pem"))
+        uploads = Uploads(runtime, map_file(state, "streams"), lambda: policy_of(configuration.settings))
         listener = EventListener(
-            state.events_socket, defending.guard.hear, _hear(journal, tunnelling), lambda: configuration.hosts
+            *(state.events_socket, defending.guard.hear, _hear(journal, tunnelling)),
+            lambda: configuration.hosts,
+            uploads.reason,
         )
         await stack.enter_async_context(listener)
         root = authority.root_file.read_bytes()
@@ -142,6 +146,7 @@ async def run(config: Path, state: State) -> None:
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
+        of_uploads = Chore("looking at uploads", lambda: uploads.pause, uploads.look)
         of_tunnels = Chore("following tunnels", every(15), tunnelling.reconcile)
         status = Status(
             config, state, engine, publisher, configuration, own_files, store, chores, of_devices, tunnelling, defending
@@ -163,7 +168,7 @@ async def run(config: Path, state: State) -> None:
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        work = [*chores.all(), *of_devices.all(), *defending.chores(), of_tunnels]
+        work = [*chores.all(), *of_devices.all(), *defending.chores(), of_uploads, of_tunnels]
         await _work(work, configuration, own_files, tunnelling, defending, stop)
         notify(STOPPING=1)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from portward.edge.events import EventListener, fact_of_line
 from portward.edge.refusals import RULES
+from portward.edge.uploads import Cut
 from portward.facts import ErrorAnswered, EventsDropped, Fact, KeyRefused, RequestRefused, TunnelOpened, to_line
 
 HOSTS = frozenset({"wiki.example.com"})
@@ -114,6 +115,17 @@ def test_every_fact_is_heard_whether_it_is_kept_or_not(tmp_path: Path) -> None:
     dropped = sum(fact.count for fact in kept if isinstance(fact, EventsDropped))
     assert (len(refused) + dropped, dropped > 0) == (3000, True)
     assert not [fact for fact in kept if isinstance(fact, ErrorAnswered)]
+
+
+def test_a_body_that_was_cut_tells_why_and_what_else_was_ended_does_not() -> None:
+    def cut(request_id: str) -> Cut | None:
+        return Cut("slow", "4 bytes per second") if request_id == REQUEST["id"] else None
+
+    fact = fact_of_line(line(REQUEST, why="-", status=-1, state="KD"), HOSTS, cut)
+    assert isinstance(fact, RequestRefused)
+    assert (fact.rule, fact.detail) == ("slow", "4 bytes per second")
+    assert fact_of_line(line(REQUEST, id="another", why="-", status=-1, state="KD"), HOSTS, cut) is None
+    assert fact_of_line(line(REQUEST, why="-", status=200, state="--"), HOSTS, cut) is None
 
 
 def test_a_client_that_left_during_the_handshake_is_no_fact() -> None:
