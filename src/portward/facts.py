@@ -232,6 +232,29 @@ class BanLifted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReleased(Fact):
+    """Somebody who was banned got free as `account`; `way` is passkey or mail."""
+
+    source: str
+    way: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRefused(Fact):
+    """Somebody who is banned did not get free; `reason` is passkey, link, or often: the ban is final then."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFailed(Fact):
+    """A mail of the gateway for `account` was not taken by the mail server."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowBan(Fact):
     """A detector in shadow mode would have banned this source until then, and did not."""
 

@@ -16,6 +16,9 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
     """What contradicts itself in [mail]."""
     mail = settings.mail
     if mail is None:
+        if "mail" in settings.defence.release:
+            problem, expected = "there is no server to mail a link with", "a table [mail] that names one"
+            yield Finding(("defence", "release"), problem, expected, "add [mail], or take `mail` away here")
         return
     if (mail.user is None) != (mail.password_file is None):
         missing = "user" if mail.user is None else "password-file"

@@ -14,6 +14,9 @@ from portward.config.logs import LogSettings
 from portward.config.section import Section
 from portward.config.values import Flag, ListFile, Network, ServiceName
 
+Way = Literal["passkey", "mail"]
+"""How somebody who was banned by mistake gets free."""
+
 
 class Defence(Section):
     """Address lists of gate 2. `allow` is looked at first."""
@@ -30,6 +33,8 @@ class Defence(Section):
     """Whether the kernel drops all packets of banned sources too, where Portward may change its packet filter."""
     protect_private: Flag = True
     """Whether addresses of private networks can't be banned, such as those of a LAN or of a VPN."""
+    release: tuple[Way, ...] = ()
+    """With what somebody gets free whom a detector banned by mistake: `passkey`, `mail`. Empty: with nothing."""
     probe_paths: ListFile | None = None
     """A file with a path on each line, in place of the list of scanners' paths that ships with Portward."""
     detectors: Detectors = Field(default_factory=Detectors)

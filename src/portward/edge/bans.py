@@ -5,7 +5,8 @@
     await bans.lift(["203.0.113.7"])
 
 A line is `SOURCE UNTIL|REASON`: seconds since 1970, so that a ban ends on time also while no keeper runs, and the words
-for the page that `defence.answer` may ask for. HAProxy takes the line of the smallest network that an address lies in.
+for the page that `defence.answer` may ask for. Behind it stands `|d` where a detector made the ban: such a one may be
+undone by a member (`defence.release`). HAProxy takes the line of the smallest network that an address lies in.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from portward.defense.enforcement import Register
+from portward.defense.release import may_end
 from portward.edge.mapfile import MapFile
 from portward.edge.publisher import Publisher
 from portward.edge.render import FOR_GOOD, map_file
@@ -187,7 +189,8 @@ class Known:
 def line_of(ban: Ban) -> str:
     """What stands behind a source: until when, and the reason in characters that mean nothing to HTML and HAProxy."""
     words = " ".join(re.sub(r"[^A-Za-z0-9 .,:_-]+", " ", ban.reason).split())[:_REASON_CHARACTERS]
-    return f"{ceil(ban.until.timestamp()) if ban.until else FOR_GOOD}|{quote(words)}"
+    mark = "|d" if may_end([ban]) else ""
+    return f"{ceil(ban.until.timestamp()) if ban.until else FOR_GOOD}|{quote(words)}{mark}"
 
 
 def _is_among(source: str, wanted: Collection[str], allowed: Iterable[IPv4Network | IPv6Network]) -> bool:

@@ -53,6 +53,10 @@ _ERRORS = {
 _PLACE = "@FINGERPRINT@"
 _EXCESS = "@EXCESS@"
 """Where a page says what exactly was exceeded; only HAProxy knows that."""
+RELEASE = "/.portward/release"
+"""Where at the portal somebody gets free whom a detector banned by mistake."""
+_RELEASE_RATE = 30
+"""Requests in ten seconds that a banned source may send there."""
 FOR_GOOD = 4102444800
 """The year 2100 stands in bans.map for bans without an end."""
 _BANNED = " The reason is: @BAN-REASON@. The ban ends: @BAN-END@."
@@ -183,6 +187,10 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
         "crt_list": crt_list(state),
         "cookie": COOKIE,
         "ban_page": settings.defence.answer == "page",
+        "release": RELEASE if settings.defence.release else "",
+        "portal_host": settings.portal_host,
+        "release_url": settings.url(settings.portal_host, RELEASE),
+        "release_rate": _RELEASE_RATE,
         "for_good": FOR_GOOD,
         "needs_nul_rule": engine.needs_nul_rule,
         "errors": {name: _http_errors(rules, here / "pages") for name, rules in _ERRORS.items()},
@@ -249,7 +257,8 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
 
 def _status(rule: Refusal, settings: Settings) -> int:
     """0 where nothing is answered, as to banned sources by default."""
-    return 0 if rule.name == "banned" and settings.defence.answer == "silence" else rule.status
+    silent = settings.defence.answer == "silence" and not settings.defence.release
+    return 0 if rule.name == "banned" and silent else rule.status
 
 
 def _answer(rule: Refusal, settings: Settings) -> dict[str, Any]:

@@ -103,20 +103,31 @@ class Logins:
 
     async def passkey(self, answer: str, *, address: str, user_agent: str) -> Started | Refused | Wait:
         """Log in with a passkey alone, which asked its owner for a PIN or a finger: that is both factors."""
+        account = await self.recognise(answer, _LOGIN, address=address)
+        if not isinstance(account, Account):
+            return account
+        token, session = await self._sessions.start(
+            account, second_factor=True, address=address, user_agent=user_agent, factors="passkey"
+        )
+        return Started(token, session)
+
+    async def recognise(self, answer: str, purpose: str, *, address: str) -> Account | Refused | Wait:
+        """Whose passkey it is that answers what `ask` of this purpose asked for; no session begins."""
         admitted = await self._admit(address)
         if isinstance(admitted, Wait):
             return admitted
         name = await self._passkeys.owner_of(answer)
         attempt = await self._throttling.hold_back(name, admitted)
         account = await self._store.accounts.get(name)
-        proof = await self._passkeys.check(answer, _LOGIN, name, verify=True)
+        proof = await self._passkeys.check(answer, purpose, name, verify=True)
         if account is None or account.disabled or not proof.right:
             return await self._fail(account, address, "disabled" if account and account.disabled else proof.method)
         await self._throttling.succeeded(attempt)
-        token, session = await self._sessions.start(
-            account, second_factor=True, address=address, user_agent=user_agent, factors="passkey"
-        )
-        return Started(token, session)
+        return account
+
+    async def find(self, typed: str) -> Account | None:
+        """The account of a name or an e-mail address, in any case."""
+        return await self._account(typed_name(typed))
 
     async def ask_passkey(self) -> dict[str, Any]:
         """What a browser needs for `passkey`."""

@@ -26,6 +26,7 @@ from portward.defense.exempt import Exemptions
 from portward.defense.guard import Guard
 from portward.defense.kernel import KernelBans
 from portward.defense.ledger import Ledger
+from portward.defense.release import Release
 from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
 from portward.host.paths import State
@@ -61,6 +62,7 @@ class Defending:
             *(state.lists, state.listed, lambda: settings().defence.lists, self._protected, walls),
             *(journal.record, clock),
         )
+        self.release = Release(store.releases, self.ledger, lambda: settings().defence.release, journal.record, clock)
         journal.listen(self.guard.hear)
         self._host_logs = HostLogs(store, self.guard.hear, journal, settings, clock)
 
@@ -149,7 +151,9 @@ class Defending:
 
     async def _instruct(self, settings: Settings) -> None:
         """Tell the kernel whom to let pass. A page can only be shown where packets come through."""
-        doors = (*settings.listen.https, *settings.listen.http) if settings.defence.answer == "page" else ()
+        told = settings.defence.answer == "page"
+        doors = [*settings.listen.https] if told or settings.defence.release else []
+        doors += settings.listen.http if told else ()
         pages = {door.port for door in doors} | ({settings.public_port} if doors else set())
         exempt = self.exemptions()
         passing = (*exempt.allowed, *exempt.proxies, *exempt.own, *exempt.gateways)
@@ -163,6 +167,7 @@ class Defending:
 
     async def _tidy(self) -> None:
         await self.ledger.tidy(self._settings().log.keep)
+        await self.release.tidy()
 
 
 def exemptions_of(settings: Settings) -> Exemptions:

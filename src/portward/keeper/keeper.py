@@ -135,14 +135,18 @@ async def run(config: Path, state: State) -> None:
         )
         await stack.enter_async_context(listener)
         root = authority.root_file.read_bytes()
-        portal = Portal(identity, store, lambda: configuration.settings, journal.record, clock, control, devices, root)
+        mailer = Mailer(lambda: configuration.settings.mail)
+        portal = Portal(
+            *(identity, store, lambda: configuration.settings, journal.record, clock, control, devices, root),
+            *(defending.release, mailer),
+        )
         challenges = Challenges(state, runtime, publisher, configuration.pass_alpn)
         round_ = Round(challenges)
         renewals = Renewals(
             state, lambda: configuration.settings, certificates, store.standings, round_, journal.record, clock
         )
         certificates_api = CertificatesApi(certificates, renewals, clock)
-        mail = MailApi(Mailer(lambda: configuration.settings.mail))
+        mail = MailApi(mailer)
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)

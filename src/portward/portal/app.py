@@ -1,6 +1,6 @@
 """The portal as a web application: the login's own host, and the crossing pages of every service host.
 
-app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices, root))
+app = create_app(Portal(identity, store, lambda: settings, record, clock, control, devices, root, release, mailer))
 
 Which of the two a request means is said by X-Forwarded-Host, which the edge alone sets.
 """
@@ -36,6 +36,7 @@ from portward.portal.problems import Problem
 from portward.portal.protection import BodyTooLarge, Protection
 from portward.portal.proving import Proving
 from portward.portal.refusals import Refusals
+from portward.portal.release import ReleasePages
 from portward.portal.trust import TrustPages
 from portward.portal.visit import NotAForm
 from portward.portal.visitors import LoginNeeded, Visitors, see
@@ -71,6 +72,7 @@ def _portal_routes(portal: Portal, pages: Pages, refusals: Refusals) -> Sequence
         *ApprovalPages(portal, pages, visitors).routes(),
         *DevicePages(portal, pages, visitors, proving).routes(),
         *TrustPages(portal, pages, visitors).routes(),
+        *ReleasePages(portal, pages).routes(),
     ]
 
 

@@ -1,6 +1,6 @@
 """What the portal's pages work with, wired by the keeper.
 
-portal = Portal(identity, store, lambda: settings, record, clock, Control(state.tunnels_socket), devices, root)
+portal = Portal(identity, store, lambda: settings, record, clock, control, devices, root, release, mailer)
 portal.hosts                       # {'hello.example.com', …}: where a login may lead
 """
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portward.config import Settings
+from portward.defense.release import Release
+from portward.host.mail import Mailer
 from portward.identity.devices import Devices
 from portward.identity.gatekeeper import Record
 from portward.identity.identity import Identity
@@ -29,6 +31,8 @@ class Portal:
     devices: Devices
     root: bytes
     """The local authority's root certificate, in PEM."""
+    release: Release
+    mailer: Mailer
 
     @property
     def hosts(self) -> frozenset[str]:

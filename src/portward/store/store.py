@@ -24,6 +24,7 @@ from portward.store.links import Links
 from portward.store.passkeys import Passkeys
 from portward.store.positions import Positions
 from portward.store.publications import Publications
+from portward.store.releases import Releases
 from portward.store.schema import head, version_of
 from portward.store.sessions import Sessions
 from portward.store.standings import Standings
@@ -48,6 +49,7 @@ class Store:
         self.attempts = Attempts(database)
         self.standings = Standings(database)
         self.events = Events(database)
+        self.releases = Releases(database)
         self.publications = Publications(database)
         self.bans = Bans(database)
         self.positions = Positions(database)

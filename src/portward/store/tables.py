@@ -241,6 +241,25 @@ devices = Table(
 Index("devices_account", devices.c.account)
 Index("devices_fingerprint", devices.c.fingerprint, unique=True, sqlite_where=devices.c.fingerprint != "")
 
+releases = Table(
+    "releases",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("freed", Integer, nullable=False),
+)
+
+release_links = Table(
+    "release_links",
+    metadata,
+    Column("token_hash", String, primary_key=True),
+    Column("source", String, nullable=False),
+    _of_account(),
+    Column("expires_at", Moment, nullable=False),
+)
+Index("release_links_account", release_links.c.account)
+
 attempts = Table(
     "attempts",
     metadata,

@@ -18,7 +18,10 @@ from typer.testing import Result
 
 from portward.config import Settings
 from portward.config.starter import STARTER
+from portward.defense.kernel import KernelBans
 from portward.facts import RequestRefused
+from portward.host.mail import Mailer
+from portward.host.nftables import Nftables
 from portward.host.paths import State
 from portward.host.serving import serving
 from portward.identity.devices import Devices, NullGuard
@@ -81,8 +84,11 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         await store.events.add([refused(now())])
         devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
         control = Control(state.tunnels_socket)
-        portal = Portal(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"")
-        defending = Defending(state, store, (), (), lambda: SETTINGS, tuple, journal, now)
+        defending = Defending(state, store, KernelBans(Nftables()), (), (), lambda: SETTINGS, tuple, journal, now)
+        mailer = Mailer(lambda: None)
+        portal = Portal(
+            *(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"", defending.release, mailer)
+        )
         app = create_admin(portal, journal, keeper, keeper, keeper, defending.routes())
         async with serving(app, state.admin_socket):
             ready.set()

@@ -15,8 +15,13 @@ from tests.unit.pki.public import PublicAuthority
 from tests.unit.portal.browser import Browser
 
 from portward.config import Settings
+from portward.defense.enforcement import NullEnforcer
+from portward.defense.exempt import Exemptions
+from portward.defense.ledger import Ledger
+from portward.defense.release import Release
 from portward.errors import EdgeError
 from portward.facts import Fact
+from portward.host.mail import Mailer
 from portward.identity.devices import Devices, NullGuard
 from portward.identity.gatekeeper import NullGatekeeper
 from portward.identity.identity import Identity
@@ -62,6 +67,7 @@ class World:
     gatekeeper: Gatekeeper
     settings: Settings
     portal: Portal
+    ledger: Ledger
     app: ASGIApp = None  # type: ignore[assignment]
     now: datetime = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
     facts: list[Fact] = field(default_factory=list)
@@ -109,6 +115,9 @@ async def world(database: Path) -> AsyncIterator[World]:
         async def record(fact: Fact) -> None:
             made.facts.append(fact)
 
+        async def record_all(facts: Sequence[Fact]) -> None:
+            made.facts.extend(facts)
+
         async def pause(seconds: float) -> None:
             """Nobody waits in these tests."""
 
@@ -131,7 +140,12 @@ async def world(database: Path) -> AsyncIterator[World]:
             record,
             lambda: made.now,
         )
-        portal = Portal(identity, store, lambda: made.settings, record, lambda: made.now, control, devices, ROOT)
-        made = World(store, identity, gatekeeper, settings, portal)
+        ledger = Ledger(store.bans, NullEnforcer(), Exemptions, record_all, lambda: made.now)
+        release = Release(store.releases, ledger, lambda: made.settings.defence.release, record, lambda: made.now)
+        portal = Portal(
+            *(identity, store, lambda: made.settings, record, lambda: made.now, control, devices, ROOT),
+            *(release, Mailer(lambda: made.settings.mail)),
+        )
+        made = World(store, identity, gatekeeper, settings, portal, ledger)
         made.app = create_app(made.portal)
         yield made

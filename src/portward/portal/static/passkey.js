@@ -1,6 +1,6 @@
 // Makes and shows passkeys (Web Authentication). A form with data-passkey waits for the browser's answer, puts it into
 // its field `passkey`, and goes on its way as any form does. What is to be signed stands in data-passkey, or the gateway
-// is asked for it when the button is pressed, so that a page which was open for long still works.
+// at data-ask is asked for it when the button is pressed, so that a page which was open for long still works.
 
 const bytes = text => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), letter => letter.charCodeAt(0))
 const text = buffer => buffer &&
@@ -16,7 +16,7 @@ async function make(options) {
 }
 
 async function show(form) {
-  const answer = await fetch("/passkey/ask", { method: "POST", body: new URLSearchParams(new FormData(form)) })
+  const answer = await fetch(form.dataset.ask || "/passkey/ask", { method: "POST", body: new URLSearchParams(new FormData(form)) })
   const options = await answer.json()
   if (!answer.ok) throw new Error(options.error)
   const allowCredentials = named(options.allowCredentials)
