@@ -28,6 +28,7 @@ from portward.edge.mapfile import MapFile
 from portward.edge.publisher import Publisher
 from portward.edge.render import FOR_GOOD, map_file
 from portward.edge.runtime import Runtime
+from portward.edge.streams import Streams
 from portward.errors import EdgeError
 from portward.host.paths import State
 from portward.model import Ban
@@ -54,6 +55,7 @@ class EdgeBans:
         self._path = map_file(state, "bans")
         self._file = MapFile(self._path)
         self._known = Known()
+        self._streams = Streams(runtime, map_file(state, "stream_sources"))
         self._changing = asyncio.Lock()
 
     async def enforce(self, bans: Collection[Ban]) -> None:
@@ -148,8 +150,15 @@ class EdgeBans:
         found = re.search(rf"\({re.escape(str(self._path))}\).*entry_cnt=(\d+)", maps)
         return int(found[1]) if found else 0
 
+    async def forget_closed(self) -> None:
+        """Take what is closed out of the notes on streams behind proxies."""
+        await self._streams.forget_closed()
+
     async def _cut(self, sources: Collection[str]) -> None:
-        """End every stream of these sources; one that waits for its next request meets gate 4 instead."""
+        """End every stream of these sources; one that waits for its next request meets gate 4 instead.
+
+        A stream that a trusted proxy carries is noted under its own address in `stream_sources`.
+        """
         wanted, allowed = set(sources), list(self._allowed())
         for pid, dump in await self._runtime.ask_everywhere("show sess"):
             streams = [(pointer, _plain(source)) for pointer, source in _HEAD.findall(dump)]
@@ -157,6 +166,7 @@ class EdgeBans:
             doomed = [f"shutdown session {pointer}" for pointer, source in streams if source in hit]
             for some in _pieces(doomed, _ONE_BY_ONE):
                 await self._runtime.ask_worker(pid, "; ".join(some))
+        await self._streams.cut(lambda stream: _is_among(stream.session_id, wanted, allowed))
 
 
 class Known:

@@ -29,7 +29,7 @@ from portward.model import Certificate
 
 How = Literal["start", "reload", "runtime"]
 _PLANNED_MAPS = ("routes", "allow", "deny", "sources")
-_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges", "listed", "bans")
+_LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges", "listed", "bans", "stream_sources")
 _RELOAD_SECONDS = 30.0
 
 log = logging.getLogger(__name__)

@@ -45,6 +45,7 @@ _MAPS = (
     "challenges",
     "listed",
     "bans",
+    "stream_sources",
 )
 _ERRORS = {
     "service": {408: "slow", 502: "upstream_failed", 503: "upstream_down", 504: "upstream_slow"},

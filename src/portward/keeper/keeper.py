@@ -152,6 +152,7 @@ async def run(config: Path, state: State) -> None:
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
         of_uploads = Chore("looking at uploads", lambda: uploads.pause, uploads.look)
         of_tunnels = Chore("following tunnels", every(15), tunnelling.reconcile)
+        of_proxies = Chore("forgetting closed streams of proxies", every(30), at_edge.forget_closed)
         status = Status(
             config, state, engine, publisher, configuration, own_files, store, chores, of_devices, tunnelling, defending
         )
@@ -172,7 +173,7 @@ async def run(config: Path, state: State) -> None:
         notify(READY=1)
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
-        work = [*chores.all(), *of_devices.all(), *defending.chores(), of_uploads, of_tunnels]
+        work = [*chores.all(), *of_devices.all(), *defending.chores(), of_uploads, of_tunnels, of_proxies]
         await _work(work, configuration, own_files, tunnelling, defending, stop)
         notify(STOPPING=1)
 
