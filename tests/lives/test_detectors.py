@@ -4,6 +4,7 @@ Each test has visitors of its own, since bans outlive it. Needs root, for that n
 """
 
 import base64
+import json
 import ssl
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -195,7 +196,18 @@ def test_a_shadow_refuses_nobody_and_is_told_of(gateway: Gateway, mallory: Host)
             nameless.wrap_socket(plain)
     (told,) = gateway.wait_for_events(kind="ShadowBan", source=mallory.address)
     assert told["detector"] == "tls"
+    with gateway.log_in("ann", at=mallory) as ann:
+        ann.arrive("photos")
+        ann.fetch("share", "/page")
     assert bans(gateway, mallory.address) == []
+    wait_for(lambda: any(line.get("path") == "/page" for line in gateway.access_log), "the last request in the log")
+    requests = [line for line in gateway.access_log if line["ip"] == mallory.address and "id" in line]
+    of_ann = [line for line in requests if line["account"] == "ann"]
+    report = json.loads(gateway.cli("defence", "report", "--json"))
+    (tls,) = report["detectors"]
+    assert (tls["detector"], tls["requests"], tls["accounts"]) == ("tls", len(requests), {"ann": len(of_ann)})
+    said = gateway.cli("defence", "report")
+    assert f"tls would have refused {len(requests)} requests, {len(of_ann)} of them from accounts of yours" in said
 
 
 # As the apps ask, at first start on a phone: what is not there yet, or not any more, is asked for all the same.

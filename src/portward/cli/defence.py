@@ -1,4 +1,4 @@
-"""The defence as a whole: defence lists, defence status."""
+"""The defence as a whole: defence lists, defence report, defence status."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -33,6 +33,22 @@ def status(
         _print_detector(found)
     else:
         _print(found)
+
+
+@app.command(epilog="Example: portward defence report --since 7d")
+def report(
+    since: Annotated[str, typer.Option(help="From when on: ago (12h, 7d), or a time (2026-01-31T12:00).")] = "30d",
+    state: StateDirectory = STATE,
+    json: AsJson = False,
+) -> None:
+    """Say what detectors in shadow mode would have refused, from the access log: whether it is safe to enforce."""
+    from portward.cli.shadows import looked_back
+
+    found = looked_back(state, since)
+    if json:
+        print_json(found)
+    else:
+        _print_report(found)
 
 
 @lists_app.callback()
@@ -70,6 +86,29 @@ def refresh(
         print(f"{name}: {answer['list']['entries']} networks, {answer['added']} added, {answer['removed']} removed")
     if answer["outcome"] == "refused":
         raise typer.Exit(1)
+
+
+def _print_report(found: Mapping[str, Any]) -> None:
+    if not found["detectors"]:
+        print("no detector in shadow mode would have banned anybody; docs/defence.md says how to put one into it")
+        return
+    for one in found["detectors"]:
+        print(f"{one['detector']} would have refused {_toll(one)}, from {_count(one['sources'], 'source')}")
+        for account, requests in one["accounts"].items():
+            print(f"  {account}: {requests}")
+        if one["samples"]:
+            print(f"  such as {', '.join(one['samples'])}")
+    if len(found["detectors"]) > 1:
+        print(f"together they would have refused {_toll(found)}")
+
+
+def _toll(toll: Mapping[str, Any]) -> str:
+    text = f"{_count(toll['requests'], 'request')}, {toll['of_accounts']} of them from accounts of yours"
+    return f"{text} ({toll['anyway']} were refused by another rule anyway)" if toll["anyway"] else text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _print(found: Mapping[str, Any]) -> None:

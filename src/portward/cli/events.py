@@ -33,7 +33,7 @@ def events(
     """Show refusals, logins and changes, the latest last."""
     from portward.cli.client import keeper
 
-    wanted = {"kind": kind, "account": account, "limit": limit, "since": _moment(since), "follow": int(follow) or None}
+    wanted = {"kind": kind, "account": account, "limit": limit, "since": moment(since), "follow": int(follow) or None}
     with keeper(state) as running, suppress(KeyboardInterrupt):
         found = running.lines("/events", **wanted)
         if json or follow:
@@ -69,7 +69,7 @@ def _explain(event: dict[str, Any]) -> None:
     print()
 
 
-def _moment(since: str | None) -> str | None:
+def moment(since: str | None) -> str | None:
     """A length of time before now, or a moment in local time, as ISO 8601 in UTC."""
     if since is None:
         return None

@@ -21,6 +21,7 @@ from typing import Protocol
 from portward.config import Settings
 from portward.config.defence import Defence
 from portward.config.detectors import Scope
+from portward.config.values import spell_duration
 from portward.defense.detectors import Detector, detectors_of
 from portward.defense.familiar import Familiar
 from portward.defense.judge import Judge, Verdict
@@ -64,10 +65,14 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of one detector: signs since the keeper started, those that still count, bans, and those in force."""
+    """A detector's rule, and what became of it: signs since the start, those that still count, bans, those in force."""
 
     detector: str
     mode: str
+    tries: int
+    within: str
+    ban: str
+    scope: str
     seen: int
     current: int
     total: int
@@ -139,6 +144,10 @@ class Guard:
             Tally(
                 detector=name,
                 mode=detector.mode,
+                tries=detector.tries,
+                within=spell_duration(detector.within),
+                ban=spell_duration(detector.ban),
+                scope=detector.scope,
                 seen=self._seen[name],
                 current=self._judge.current(name, now),
                 total=self._total[name],
@@ -235,7 +244,7 @@ class Guard:
     async def _shadow(self, source: str, detector: Detector, now: datetime) -> None:
         if self._shadows.get((detector.name, source), now) > now:
             return
-        until = now + detector.length(0)
+        until = now + min(detector.length(0), self._settings().log.keep)  # as long as the event is kept, and no longer
         self._put_in_shadow(detector.name, source, until)
         self._total[detector.name] += 1
         await self._record(ShadowBan(time=now, source=source, detector=detector.name, until=until.isoformat()))

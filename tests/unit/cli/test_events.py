@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import Result
 
-from portward.cli.events import _moment
+from portward.cli.events import moment
 
 from .conftest import FakeKeeper
 
@@ -49,11 +49,11 @@ def test_followed_events_are_lines(portward: Portward, fake: FakeKeeper) -> None
     assert "RequestRefused  wiki.example.com  identity  no-session  abc123  path=/\\x1b[31m" in line
 
 
-def test_since_is_a_length_of_time_or_a_moment() -> None:
-    ago = _moment("2h")
+def test_since_is_a_length_of_time_or_amoment() -> None:
+    ago = moment("2h")
     assert ago is not None
     assert 7190 < (datetime.now(UTC) - datetime.fromisoformat(ago)).total_seconds() < 7210
-    assert _moment("2026-01-31T12:00:00+01:00") == "2026-01-31T11:00:00+00:00"
+    assert moment("2026-01-31T12:00:00+01:00") == "2026-01-31T11:00:00+00:00"
 
 
 @pytest.mark.parametrize("since", ["yesterday", "5", "-1h", "2h\n"])
