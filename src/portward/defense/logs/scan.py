@@ -24,6 +24,11 @@ _Looks = dict[int, list[Description]]
 
 def scan(chunk: bytes, matchers: Sequence[Matcher]) -> Iterator[Finding]:
     """What the lines of a chunk say, in their order; every line ends with a line feed."""
+    return (finding for _, finding in scan_with_places(chunk, matchers))
+
+
+def scan_with_places(chunk: bytes, matchers: Sequence[Matcher]) -> Iterator[tuple[int, Finding]]:
+    """The same, each with the place at which its line begins."""
     lines = _lines_with_own_words(chunk, matchers)
     for start in sorted(lines):
         end, looks = lines[start]
@@ -32,7 +37,7 @@ def scan(chunk: bytes, matchers: Sequence[Matcher]) -> Iterator[Finding]:
         line = chunk[start:end].removesuffix(b"\r").decode(errors="replace")
         for number in sorted(looks):
             if finding := matchers[number].read(line, looks[number]):
-                yield finding
+                yield start, finding
                 break
 
 
