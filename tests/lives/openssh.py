@@ -13,16 +13,21 @@ from typing import Self
 from tests.lives.gateway import free_ports
 from tests.lives.network import Host
 from tests.lives.output import Output
+from tests.lives.waiting import wait_for
 
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 class Sshd:
-    """`options` are lines of sshd_config; `at` is a host of the test's own network (the loopback otherwise)."""
+    """`options` are lines of sshd_config; `at` is a host of the test's own network (the loopback otherwise).
 
-    def __init__(self, directory: Path, *options: str, at: Host | None = None) -> None:
+    With a `file` it writes its log there, message by message, and `log` stays empty.
+    """
+
+    def __init__(self, directory: Path, *options: str, at: Host | None = None, file: Path | None = None) -> None:
         assert os.geteuid() == 0, "sshd lets somebody in only as root: run these tests as root"
-        self.directory, self._options = directory, options
+        self.directory, self.file, self._options = directory, file or directory / "sshd.log", options
+        self._log_option = ("-E", self.file) if file else ("-e",)
         self.address, self._prefix = (at.address, at.prefix) if at else ("127.0.0.1", ())
         (self.port,) = free_ports(1)
         self.key, self.host_key = directory / "id", directory / "host"
@@ -76,14 +81,17 @@ class Sshd:
         )
         configuration.write_text("\n".join(lines) + "\n")
         self._process = subprocess.Popen(
-            [*self._prefix, "/usr/sbin/sshd", "-D", "-e", "-f", configuration],
+            [*self._prefix, "/usr/sbin/sshd", "-D", *self._log_option, "-f", configuration],
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
         assert self._process.stderr
         self.log = Output(self._process.stderr)
-        self.log.wait_for_line(r"^Server listening")
+        if self._log_option == ("-e",):
+            self.log.wait_for_line(r"^Server listening")
+        else:
+            wait_for(lambda: self.file.exists() and "Server listening" in self.file.read_text(), "sshd to listen")
 
     def kill(self) -> None:
         """The listener and every connection, at once."""

@@ -116,6 +116,8 @@ def _print(found: Mapping[str, Any]) -> None:
     columns = {"detector": "detector", "mode": "mode", "seen": "seen", "current": "current", "bans": "total"}
     table(found["detectors"], {**columns, "banned now": "banned"}, empty="every detector is off")
     print()
+    _print_logs(found["logs"])
+    print()
     _print_lists(found["lists"])
 
 
@@ -125,6 +127,14 @@ def _print_detector(found: Mapping[str, Any]) -> None:
     print()
     columns = {"source": "source", "since": "since", "until": "until", "times": "count"}
     table(found["list"], columns, empty="nobody is banned by it now")
+
+
+def _print_logs(found: list[dict[str, Any]]) -> None:
+    columns = {"log": "log", "lines": "lines", "count": "matched", "doubtful": "doubtful", "from": "place"}
+    table(found, columns, empty="no logs are read; docs/logs.md says which could be")
+    for one in found:
+        if one["problem"]:
+            print(f"\nNOT READ: {one['log']}: {spell(one['problem'])}")
 
 
 def _print_lists(found: list[dict[str, Any]]) -> None:

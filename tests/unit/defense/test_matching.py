@@ -12,8 +12,9 @@ from tests.unit.defense.loglines import BLAMED, FORGED, UNBLAMED, A, B
 from portward.config.logpatterns import Pattern
 from portward.config.shipped import shipped, shipped_names
 from portward.config.templates import Choice, Field, Literal, Template
+from portward.defense.logs.count import Count
 from portward.defense.logs.matching import LONGEST, Finding, Matcher, canonical
-from portward.defense.logs.scan import Count, scan
+from portward.defense.logs.scan import scan
 from portward.defense.logs.stamps import parse_stamp
 from portward.facts import HostLoginFailed, LogMatched
 
@@ -182,8 +183,14 @@ def test_an_address_has_one_spelling(spelt: str, address: str | None) -> None:
 
 
 def told_facts(lines: list[str]) -> int:
-    count = Count("auth")
-    return sum(len(count.facts(one, NOW, NOW)) for line in lines if (one := read("sshd", line)))
+    """With a kill after each line."""
+    count, told = Count("auth"), 0
+    for line in lines:
+        finding = read("sshd", line)
+        assert finding is not None
+        told += len(count.facts(finding, NOW, NOW))
+        count = Count.read("auth", count.spell())
+    return told
 
 
 SSHD = "Nov 20 19:05:03 gate sshd[812]: "
@@ -211,6 +218,8 @@ SSHD = "Nov 20 19:05:03 gate sshd[812]: "
             2,
         ),
         ([f"Connection closed by authenticating user x {A} port {port} [preauth]" for port in range(4)], 4),
+        ([f"Connection closed by authenticating user x {A} port 1 [preauth]"] * 4, 4),
+        ([f"Invalid user x from {A} port 1", f"Connection closed by invalid user x {A} port 1 [preauth]"] * 3, 3),
         ([f"message repeated 4 times: [ Failed password for x from {A} port 1 ssh2]"], 4),
         ([f"message repeated 9999 times: [ Failed password for x from {A} port 1 ssh2]"], 20),
     ],

@@ -10,7 +10,6 @@ from datetime import datetime
 from portward.defense.logs.journald import Selection, entry_of, finding_of, following, last_cursor
 from portward.defense.logs.passing import Key, Passing
 from portward.defense.logs.position import Position
-from portward.defense.logs.scan import Count
 from portward.defense.logs.sources import Source
 from portward.facts import Fact
 
@@ -30,7 +29,6 @@ class JournalReader:
         self._source, self._selection, self._passing, self._clock = source, selection, passing, clock
         self._positions = positions
         self._key = (source.log, _PLACE, "now")
-        self._count = Count(source.log)
 
     async def run(self) -> None:
         """Until cancelled. A child that ends is started again, where it was."""
@@ -72,7 +70,7 @@ class JournalReader:
                 tally.matched += not finding.doubtful
                 tally.doubtful += finding.doubtful
                 at = min(entry.at, now)
-                facts += self._count.facts(finding, at, at)
+                facts += self._passing.count.facts(finding, at, at)
         tally.lines += len(lines)
         if cursor:
             await self._passing.on(facts, {self._key: Position(now, cursor=cursor)})

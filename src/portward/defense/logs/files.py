@@ -17,7 +17,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from portward.defense.logs.passing import Key, Passing
 from portward.defense.logs.position import Position
-from portward.defense.logs.scan import Count, scan
+from portward.defense.logs.scan import scan
 from portward.defense.logs.sources import Source
 from portward.defense.logs.tail import Batch, Tail
 from portward.facts import Fact
@@ -32,7 +32,6 @@ class FileReader:
         self, source: Source, passing: Passing, positions: Mapping[Key, Position], clock: Callable[[], datetime]
     ) -> None:
         self._source, self._passing, self._positions, self._clock = source, passing, positions, clock
-        self._count = Count(source.log)
         self._tails: dict[str, Tail] = {}
 
     async def run(self) -> None:
@@ -76,7 +75,7 @@ class FileReader:
         for finding in scan(batch.chunk, self._source.matchers):
             tally.matched += not finding.doubtful
             tally.doubtful += finding.doubtful
-            facts += self._count.facts(finding, batch.since, now)
+            facts += self._passing.count.facts(finding, batch.since, now)
         tally.lines += batch.chunk.count(b"\n")
         return facts
 

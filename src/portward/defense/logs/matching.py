@@ -34,7 +34,8 @@ class Finding:
     """What a line says. `address` is a canonical one, or empty where the program tells none.
 
     `once`: counts only where nothing of this address and port has counted yet. `doubtful`: the line can be read in two
-    ways, and so blames nobody; then there is no address. `host`: a login at this machine itself.
+    ways, and so blames nobody; then there is no address. `host`: a login at this machine itself. `line`: which of
+    the pattern's descriptions it is.
     """
 
     pattern: str
@@ -47,6 +48,7 @@ class Finding:
     doubtful: bool = False
     times: int = 1
     host: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class Told:
 class Description:
     """One template, compiled. `needle` stands in each of its lines."""
 
-    def __init__(self, template: Template, *, once: bool, doubtful: bool) -> None:
-        self.once, self.doubtful = once, doubtful
+    def __init__(self, number: int, template: Template, *, once: bool, doubtful: bool) -> None:
+        self.number, self.once, self.doubtful = number, once, doubtful
         self.needle = _needle(template.pieces)
         self._whole = re.compile(_compiled(template.pieces), re.DOTALL)
         place = next((n for n, piece in enumerate(template.pieces) if _is(piece, "address")), None)
@@ -125,11 +127,11 @@ class Matcher:
         self._header = header and bool(self.programs)
         self._json = pattern.json_
         self.is_json = self._json is not None
-        self.descriptions = (
-            *(Description(template, once=False, doubtful=False) for template in pattern.lines),
-            *(Description(template, once=True, doubtful=False) for template in pattern.once),
-            *(Description(template, once=False, doubtful=True) for template in pattern.doubtful),
-        )
+        first_once, first_doubtful = len(pattern.lines), len(pattern.lines) + len(pattern.once)
+        self.descriptions = [
+            Description(number, template, once=first_once <= number < first_doubtful, doubtful=number >= first_doubtful)
+            for number, template in enumerate(pattern.templates)
+        ]
         self.needles: Sequence[tuple[bytes, Sequence[Description]]] = [
             (needle.encode(), [one for one in self.descriptions if one.needle == needle])
             for needle in dict.fromkeys(one.needle for one in self.descriptions)
@@ -172,6 +174,7 @@ class Matcher:
             doubtful=told.doubtful,
             times=message.times,
             host=self.host,
+            line=by.number if by else 0,
         )
 
     def _unwrap(self, line: str) -> Message | None:

@@ -17,9 +17,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from portward.config import Settings
+from portward.defense.logs.count import Count
 from portward.defense.logs.entries import JournalReader
 from portward.defense.logs.files import FileReader
-from portward.defense.logs.passing import Deliver, Key, Passing, Tally
+from portward.defense.logs.passing import COUNTED, Deliver, Key, Passing, Tally
 from portward.defense.logs.position import Position
 from portward.defense.logs.sources import HOST, Source, find_host_log, sources_of
 from portward.errors import StoreError
@@ -50,6 +51,7 @@ class LogReader:
         self._store, self._settings, self._deliver, self._clock = positions, settings, deliver, clock
         self._host = host
         self._positions: dict[Key, Position] = {}
+        self._counts: dict[str, Count] = {}
         self._changed = asyncio.Event()
         self._tallies: dict[str, Tally] = {}
 
@@ -63,7 +65,11 @@ class LogReader:
 
     async def run(self) -> None:
         """Until cancelled. Raises `StoreError` where it can't learn how far was read."""
-        self._positions = {key: Position.read(value) for key, value in (await self._store.all()).items()}
+        for key, value in (await self._store.all()).items():
+            if key[2] == COUNTED:
+                self._counts[key[0]] = Count.read(key[0], value)
+            else:
+                self._positions[key] = Position.read(value)
         while True:
             self._changed.clear()
             defence = self._settings().defence
@@ -95,7 +101,8 @@ class LogReader:
         self._tallies[source.log] = tally
         if source.problem:
             return []
-        passing = Passing(tally, self._positions, self._deliver, self._clock)
+        count = self._counts.setdefault(source.log, Count(source.log))
+        passing = Passing(tally, count, self._positions, self._deliver, self._clock)
         if source.selection:
             return [JournalReader(source, source.selection, passing, self._positions, self._clock).run()]
         return [FileReader(source, passing, self._positions, self._clock).run()]
