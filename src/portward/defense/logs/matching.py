@@ -11,9 +11,9 @@ matched without turning back, so the time grows with the length of the line (a t
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from portward.config.logpatterns import Pattern
 from portward.config.templates import Field, Literal, Piece, Template, node_of
@@ -26,11 +26,12 @@ _TIME = Field("time")
 _HEADER = re.compile(rf"({node_of(_TIME).regex}) [^ ]+ ([^ \[\]:]+)(?:\[[0-9]+\])?: (.*)", re.DOTALL)
 _REPEATED = re.compile(r"message repeated ([0-9]{1,4}) times: \[ (.*)\]", re.DOTALL)
 _MOST_REPETITIONS = 20
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _SAFE = re.compile(r"[A-Za-z0-9 :.,_=-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a line says. `address` is a canonical one, or empty where the program tells none.
 
     `once`: counts only where nothing of this address and port has counted yet. `doubtful`: the line can be read in two
@@ -51,8 +52,7 @@ class Finding:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One line without what stands around it."""
 
     text: str
@@ -63,8 +63,7 @@ class Message:
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What the fields of one description hold."""
 
     address: str = ""
@@ -74,12 +73,16 @@ class Told:
     doubtful: bool = False
 
 
+_NOTHING = Told()
+
+
 class Description:
     """One template, compiled. `needle` stands in each of its lines."""
 
     def __init__(self, number: int, template: Template, *, once: bool, doubtful: bool) -> None:
         self.number, self.once, self.doubtful = number, once, doubtful
         self.needle = _needle(template.pieces)
+        self._words = [piece.text for piece in template.pieces if isinstance(piece, Literal)]
         self._whole = re.compile(_compiled(template.pieces), re.DOTALL)
         place = next((n for n, piece in enumerate(template.pieces) if _is(piece, "address")), None)
         if doubtful and place is not None:
@@ -95,14 +98,16 @@ class Description:
         match = self._whole.fullmatch(text)
         if match is None:
             return None
-        found = match.groupdict()
+        found = match.groupdict("")
         address = canonical(found["address"]) if "address" in found else ""
         if address is None:
             return None
-        return Told(address, found.get("name") or "", found.get("port") or "", found.get("time") or "")
+        return Told(address, found.get("name", ""), found.get("port", ""), found.get("time", ""))
 
     def _read_all(self, text: str) -> Told | None:
         """Every way in which the line can be read."""
+        if not all(words in text for words in self._words):
+            return None
         found: dict[str, re.Match[str]] = {}
         for tried, place in enumerate(self._address.finditer(text)):
             if tried == _MOST_READINGS:
@@ -114,8 +119,8 @@ class Description:
         if len(found) != 1:
             return Told(doubtful=True) if found else None
         ((address, before),) = found.items()
-        told = before.groupdict()
-        return Told(address, told.get("name") or "", stamp=told.get("time") or "")
+        told = before.groupdict("")
+        return Told(address, told.get("name", ""), stamp=told.get("time", ""))
 
 
 class Matcher:
@@ -162,19 +167,19 @@ class Matcher:
                 told, by = other, description
         return None if told is None else self._finding(message, by, told)
 
-    def _finding(self, message: Message, by: Description | None = None, told: Told = Told()) -> Finding:
+    def _finding(self, message: Message, by: Description | None = None, told: Told = _NOTHING) -> Finding:
         return Finding(
-            pattern=self.name,
-            program=message.program,
-            address=told.address or message.address,
-            user=told.user or message.user,
-            port=told.port,
-            stamp=told.stamp or message.stamp,
-            once=by is not None and by.once,
-            doubtful=told.doubtful,
-            times=message.times,
-            host=self.host,
-            line=by.number if by else 0,
+            self.name,
+            message.program,
+            told.address or message.address,
+            told.user or message.user,
+            told.port,
+            told.stamp or message.stamp,
+            by is not None and by.once,
+            told.doubtful,
+            message.times,
+            self.host,
+            by.number if by else 0,
         )
 
     def _unwrap(self, line: str) -> Message | None:
@@ -213,9 +218,13 @@ def repeated(message: Message) -> Message:
     return Message(match[2], message.program, message.stamp, times=times)
 
 
-@lru_cache(maxsize=4096)
 def canonical(text: str) -> str | None:
     """An address in its one spelling, IPv4 in IPv6 as IPv4; None for what is no address."""
+    return text if _IPV4.fullmatch(text) else _canonical(text)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
     try:
         address = ip_address(text)
     except ValueError:
