@@ -437,6 +437,35 @@ class BlocklistFailed(Fact):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountriesUpdated(Fact):
+    """New data about `what` (countries, networks) are in use; `date` is the day of which they are."""
+
+    what: str
+    source: str
+    date: str
+    ranges: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountriesFailed(Fact):
+    """New data about `what` were refused, and those in use stay."""
+
+    what: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerAbroad(Fact):
+    """The rule of [defence.countries] refuses the address from which an owner is logged in.
+
+    It stays open to that address while the session lives; afterwards, or from elsewhere there, the owner is shut out.
+    """
+
+    why: str
+
+
 _SENT = {
     kind.__name__: kind
     for kind in (

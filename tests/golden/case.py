@@ -13,7 +13,10 @@ from pathlib import Path
 
 from tests.golden.trust import TRUST
 
+from portward.config import Settings
 from portward.config.reading import parse
+from portward.defense.geo.borders import Borders
+from portward.defense.geo.rules import rules_of
 from portward.edge.engine import Engine
 from portward.edge.plan import Plan, plan
 from portward.host.paths import State
@@ -35,7 +38,8 @@ class Case:
         if looking:
             tls = settings.tls.model_copy(update={"mode": "acme", "challenge": "tls-alpn-01"})
             settings = settings.model_copy(update={"tls": tls})
-        return plan(settings, state, engine, addresses=NAMES, trust=TRUST, alpn=looking)
+        borders = _borders(settings, state)
+        return plan(settings, state, engine, addresses=NAMES, trust=TRUST, borders=borders, alpn=looking)
 
     def produced(self) -> dict[str, str]:
         wanted = self.planned(STATE, ENGINE)
@@ -48,6 +52,13 @@ class Case:
     def write(self) -> None:
         for name, text in self.produced().items():
             (self.directory / name).write_text(text)
+
+
+def _borders(settings: Settings, state: State) -> Borders | None:
+    """As if the data knew two kinds of places: `a`, from where everybody may come, and `b`, which each rule refuses."""
+    rules = rules_of(settings)
+    files = state.geo / "places.map", state.geo / "places.ranges"
+    return Borders(*files, elsewhere="a", words={"a": (), "b": tuple(rules)}, counts={}) if rules else None
 
 
 CASES = [Case(directory) for directory in sorted((Path(__file__).parent / "cases").iterdir())]

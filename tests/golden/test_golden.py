@@ -16,6 +16,7 @@ from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.edge.trust import revoked_file
 from portward.facts import Fact
+from portward.host.files import private_directory
 from portward.host.paths import State
 from portward.pki.authority import Authority
 from portward.pki.certificates import Certificates
@@ -37,6 +38,8 @@ def test_haproxy_takes_the_configuration(case: Case, tmp_path: Path, *, looking:
     state.prepare()
     engine = find_engine()
     revoked_file(state).write_bytes(LIST)
+    private_directory(state.geo)
+    (state.geo / "places.map").write_text("192.0.2.0/24 b\n2001:db8::/32 b\n")
     for name in ("devices", "device_streams"):
         MapFile(map_file(state, name)).begin()
     wanted = case.planned(state, engine, looking=looking)

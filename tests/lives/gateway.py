@@ -260,9 +260,9 @@ class Gateway:
         """Somebody new with an empty browser; options as `Visitor` takes them. Whoever asks closes it."""
         return Visitor(self, **options)
 
-    def enrol_owner(self) -> Visitor:
+    def enrol_owner(self, **options: Any) -> Visitor:
         """Follow the one-time link that was printed at the start. Returns the owner, logged in at the portal."""
-        owner = self.visitor()
+        owner = self.visitor(**options)
         page = owner.visit(self.out.wait_for_line(r"https://auth\S+/enrol\S+")[0])
         page = owner.follow(owner.submit(page, username=OWNER, new_password=PASSWORD))
         assert page.status_code == 200, page.text

@@ -21,6 +21,7 @@ from portward.cli import (
     devices,
     events,
     gateway,
+    geo,
     groups,
     keys,
     mail,
@@ -71,3 +72,4 @@ app.add_typer(mail.app, name="mail")
 app.add_typer(tunnel.app, name="tunnel")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(connect.app, name="connect")
+app.add_typer(geo.app, name="geo")

@@ -31,7 +31,7 @@ from portward.errors import (
 from portward.host.paths import State
 
 _PLAIN = {kind.__name__: kind for kind in (Conflict, EdgeError, Environment, Invalid, NotRunning, StoreError)}
-_PATIENCE = httpx.Timeout(60, connect=5)
+_SECONDS = 60.0
 
 
 class Keeper:
@@ -43,8 +43,8 @@ class Keeper:
     def get(self, path: str, **parameters: Any) -> Any:
         return self._ask("GET", path, parameters)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, body=body or {})
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = _SECONDS) -> Any:
+        return self._ask("POST", path, body=body or {}, seconds=seconds)
 
     def put(self, path: str) -> Any:
         return self._ask("PUT", path)
@@ -78,10 +78,16 @@ class Keeper:
                 answer.close()
 
     def _ask(
-        self, method: str, path: str, parameters: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = _SECONDS,
     ) -> Any:
+        patience = httpx.Timeout(seconds, connect=5)
         with _trouble():
-            answer = self._http.request(method, path, params=_given(parameters or {}), json=body)
+            answer = self._http.request(method, path, params=_given(parameters or {}), json=body, timeout=patience)
         if answer.is_error:
             raise revived(answer)
         return answer.json() if answer.content else None
@@ -94,7 +100,7 @@ def keeper(state: Path) -> Iterator[Keeper]:
     _knock(socket)
     transport = httpx.HTTPTransport(uds=str(socket))
     # trust_env=False: a proxy from the environment must never see what goes over the admin socket.
-    with httpx.Client(transport=transport, base_url="http://keeper", timeout=_PATIENCE, trust_env=False) as http:
+    with httpx.Client(transport=transport, base_url="http://keeper", timeout=_SECONDS, trust_env=False) as http:
         yield Keeper(http)
 
 

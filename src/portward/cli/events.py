@@ -11,6 +11,8 @@ import typer
 from portward.cli.options import STATE, AsJson, StateDirectory
 from portward.cli.output import fields, json_line, print_json, spell, table
 
+_OF_PLACES = ("abroad", "country")
+"""Rules about countries; what is known of the address now is told with them."""
 app = typer.Typer()
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -54,6 +56,9 @@ def explain(
 
     with keeper(state) as running:
         found = running.get(f"/explain/{quote(request_id, safe='')}")["events"]
+        for event in found:
+            if event.get("rule") in _OF_PLACES:
+                event["place"] = running.get("/geo/place", address=event["address"])
     if json:
         print_json(found)
         return
@@ -65,6 +70,9 @@ def _explain(event: dict[str, Any]) -> None:
     explanation = event.get("explanation") or {}
     print(f"{spell(explanation.get('title')) or event['kind']}\n")
     fields(event, {**_COLUMNS, "SNI": "sni", **_DETAILS})
+    if place := event.get("place"):
+        refused = "; ".join(f"{rule}: {why}" for rule, why in place["refused"].items())
+        fields({**place, "refused": refused}, {"country": "country", "network": "network", "rule there": "refused"})
     fields(explanation, {"meaning": "text", "way out": "way_out"})
     print()
 

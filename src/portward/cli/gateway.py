@@ -51,7 +51,7 @@ def check(
             raise
         print_json({"fine": False, "file": str(path), "mistakes": [_as_dict(mistake) for mistake in error.mistakes]})
         raise typer.Exit(error.exit_code) from None
-    report = _report(path, settings)
+    report = {**_report(path, settings), "owners_shut_out": _owners_shut_out(settings, state)}
     if json:
         print_json(report)
     else:
@@ -175,6 +175,33 @@ def _uncovered(settings: "Settings") -> list[str]:
     return [host for host in _hosts(settings) if not covered(host, names)]
 
 
+def _owners_shut_out(settings: "Settings", state: Path) -> list[dict[str, Any]]:
+    """Owners whom the rule about countries would lock out, as far as a running keeper knows where they are.
+
+    Raises `Invalid` where there are no data for the rules.
+    """
+    from portward.defense.geo.rules import GATEWAY, rules_of
+
+    rules = rules_of(settings)
+    if not rules:
+        return []
+    from dataclasses import asdict
+
+    from portward.cli.client import keeper
+    from portward.defense.geo.geography import Geography
+    from portward.errors import NotRunning
+    from portward.host.paths import State
+
+    Geography(State(state).geo).require(rules)
+    if GATEWAY not in rules:
+        return []
+    try:
+        with keeper(state) as running:
+            return list(running.post("/geo/shut-out", {"rule": asdict(rules[GATEWAY])})["owners"])
+    except NotRunning:
+        return []
+
+
 def _hosts(settings: "Settings") -> list[str]:
     return list(dict.fromkeys((settings.portal_host, *(route.host for route in settings.routes))))
 
@@ -200,6 +227,11 @@ def _print_report(report: dict[str, Any]) -> None:
             print(f"{file['file']}: {problem}")
     for host in report["uncovered"]:
         print(f"no file covers {host}, so that the local authority's certificate stands in")
+    for owner in report["owners_shut_out"]:
+        print(
+            f"[defence.countries] refuses {owner['address']}, where the owner {owner['account']} is logged in: "
+            f"{owner['why']}; that session stays an exception, and no other way in from there does"
+        )
     columns = {"service": "service", "address": "url", "upstream": "upstream", "access": "access"}
     table(report["services"], {**columns, "second factor": "second_factor"}, empty="no services yet")
 

@@ -11,7 +11,9 @@ from portward.config.settings import ServiceSettings, Settings
 from portward.model import Upstream
 
 _TCP_ONLY = ("listen", "allow", "proxy_protocol")
-_TCP_KEYS = frozenset({*_TCP_ONLY, "kind", "upstream", "tunnel", "balance", "timeout", "deny_from", "limits"})
+_TCP_KEYS = frozenset(
+    {*_TCP_ONLY, "countries", "kind", "upstream", "tunnel", "balance", "timeout", "deny_from", "limits"}
+)
 
 
 def check_carriage(settings: Settings) -> Iterator[Finding]:

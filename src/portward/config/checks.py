@@ -13,6 +13,7 @@ from pathlib import Path
 from portward.config.carriage import check_carriage
 from portward.config.checklogs import check_logs
 from portward.config.checkmail import check_mail
+from portward.config.country_checks import check_countries
 from portward.config.detectors import contradictions
 from portward.config.devices import check_devices
 from portward.config.findings import Finding
@@ -43,6 +44,7 @@ def check(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     yield from _listeners(settings)
     yield from check_carriage(settings)
     yield from check_limits(settings)
+    yield from check_countries(settings)
     yield from _trusted(settings)
     yield from _lifetimes(settings)
     yield from _acme(settings)

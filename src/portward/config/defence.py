@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from portward.config.blocklists import BlockLists
+from portward.config.countries import Countries
 from portward.config.detectors import Detectors
 from portward.config.logpatterns import Pattern
 from portward.config.logs import LogSettings
@@ -47,3 +48,5 @@ class Defence(Section):
     """Patterns of your own, by name."""
     lists: BlockLists = ()
     """Block lists that somebody else keeps, and that are taken over again and again."""
+    countries: Countries | None = None
+    """From which countries, and networks (AS), one may come at all."""

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from portward.config.countries import Countries
 from portward.config.defence import Defence
 from portward.config.limits import Limits, ServiceLimits
 from portward.config.mail import Mail
@@ -163,6 +164,8 @@ class ServiceSettings(Section):
     """How much one visitor may ask of it, on top of [limits]."""
     proxy_protocol: Literal["v2"] | None = None
     """`v2` tells the upstream of a `tcp` service the visitor's address (PROXY protocol, version 2)."""
+    countries: Countries | None = None
+    """From which countries, and networks (AS), it may be opened; on top of `defence.countries`."""
     access: AccessRule = Access(members=True)
     """Who may open it: public, members, owners, group:NAME, account:NAME, or a list of these."""
     second_factor: Flag = False

@@ -18,7 +18,7 @@ from portward.facts import RequestRefused
 
 _TABLE_MS = 600_000
 """Life of an entry in the stick tables (see haproxy.cfg.j2)."""
-_RULES = {"gpc0": "denied", "gpc1": "crowded"}
+_RULES = {"gpc0": ("refused", "denied"), "gpc1": ("refused", "crowded"), "conn_cnt": ("abroad", "abroad")}
 _RINGS = ("access", "events")
 
 
@@ -65,8 +65,8 @@ class Patrol:
 
     async def _counts(self) -> dict[tuple[str, str], int]:
         counts = {}
-        for column, rule in _RULES.items():
-            rows = await self._runtime.ask(f"show table refused data.{column} gt 0")
+        for column, (table, rule) in _RULES.items():
+            rows = await self._runtime.ask(f"show table {table} data.{column} gt 0")
             for address, count in re.findall(rf"key=(\S+) .*?{column}=(\d+)", rows):
                 counts[address.removeprefix("::ffff:"), rule] = int(count)
         return counts

@@ -11,10 +11,12 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote
 
 from portward.config import Settings
 from portward.config.settings import ServiceSettings
+from portward.defense.geo.borders import Borders
 from portward.edge.bounds import Bounds, bounds_of
 from portward.edge.doors import Door, doors
 from portward.edge.engine import Engine
@@ -54,6 +56,8 @@ class Plan:
     deny: dict[str, str]
     sources: dict[str, str]
     """The networks that services name in lists of their own (see bounds.py)."""
+    owners: dict[str, str]
+    """From where owners are logged in: no rule about countries shuts these out."""
     tls_options: dict[str, str]
     """What stands before a host in the crt-list; hosts that ask for no device are not in it."""
 
@@ -72,12 +76,15 @@ def plan(
     addresses: Mapping[str, str],
     deny_lists: Sequence[bytes] = (),
     trust: Trust = NOBODY,
+    borders: Borders | None = None,
+    owners: Mapping[str, str] = MappingProxyType({}),
     alpn: bool = False,
 ) -> Plan:
     """Decide everything that does not depend on who is logged in.
 
     `addresses` resolves upstream host names; a name that is missing there gets no server, and its visitors a 503 page.
     `deny_lists` are the contents of `defence.deny-files`, a network a line. `trust` says whose devices count.
+    `borders` is what the rules about countries come down to, and `owners` the networks for which they do not hold.
     With `alpn`, connections that offer `acme-tls/1` go to who answers an authority.
     """
     by_host: dict[str, list[Route]] = {settings.portal_host: []}
@@ -88,7 +95,7 @@ def plan(
     bounds = bounds_of(settings)
     routes = {key: value for host, group in by_host.items() for key, value in _routes_of(host, group, settings, bounds)}
     own = doors(settings.listen.https, settings.proxies.proxy_protocol, ipv6=engine.ipv6)
-    skeleton = render(settings, state, engine, deny_lists, tcp, trust, bounds, alpn=alpn)
+    skeleton = render(settings, state, engine, deny_lists, tcp, trust, bounds, borders, alpn=alpn)
     bundle = state.edge / skeleton.fingerprint / BUNDLE
     return Plan(
         skeleton=skeleton,
@@ -100,6 +107,7 @@ def plan(
         allow={str(network): "allow" for network in (*settings.defence.allow, *(door.source for door in own))},
         deny={str(network): "deny" for network in settings.defence.deny},
         sources=dict(bounds.sources),
+        owners=dict(owners) if borders and borders.has_gateway_rule else {},
         tls_options={
             host: trust.options(manner, bundle, revoked_file(state))
             for host, manner in asking_hosts(settings.routes).items()

@@ -28,7 +28,7 @@ from portward.host.paths import State
 from portward.model import Certificate
 
 How = Literal["start", "reload", "runtime"]
-_PLANNED_MAPS = ("routes", "allow", "deny", "sources")
+_PLANNED_MAPS = ("routes", "allow", "deny", "sources", "owners")
 _LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges", "listed", "bans", "stream_sources")
 _RELOAD_SECONDS = 30.0
 

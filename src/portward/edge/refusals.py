@@ -52,6 +52,15 @@ RULES = _rules(
         "in `defence.allow` can't be banned.",
     ),
     Refusal(
+        "abroad",
+        "connection",
+        0,
+        "Nobody may come from there",
+        "The source's country or network (AS) is shut out of the whole gateway, so its connection was dropped at once.",
+        "`portward geo show ADDRESS` says what is known of it. Name it in `except` of [defence.countries], or in "
+        "`defence.allow`, which comes first.",
+    ),
+    Refusal(
         "crowded",
         "connection",
         0,
@@ -182,6 +191,16 @@ RULES = _rules(
         "Look at the path in the access log: dot segments, encoded slashes, doubled cookies and the like are refused.",
     ),
     Refusal(
+        "country",
+        "request",
+        403,
+        "Not from where you are",
+        "This service can't be opened from the country or the network that your connection comes from. If that is a "
+        "mistake, write to whoever runs this gateway, and name the request below.",
+        "`portward geo show ADDRESS` says what is known of the address. Change `countries` of the service, or name the "
+        "address in its `except`.",
+    ),
+    Refusal(
         "method",
         "request",
         405,
@@ -308,6 +327,8 @@ ANSWERED_BY_RULE = (
     *("no_session", "foreign_origin", "wrong_group", "second_factor"),
 )
 """Rules whose answer the configuration itself gives; the others come from HAProxy's own errors."""
+COUNTRY_RULES = ("abroad", "country")
+"""The same, where there are rules about countries."""
 DEVICE_RULES = (
     *("device_missing", "device_revoked", "device_expired", "device_unknown"),
     *("device_purpose", "device_invalid", "device_foreign"),

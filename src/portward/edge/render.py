@@ -9,7 +9,7 @@ The files of one skeleton lie in a directory named after its fingerprint, so a r
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -21,9 +21,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from portward.config import Settings
 from portward.config.values import Address
+from portward.defense.geo.borders import Borders
+from portward.defense.geo.rules import GATEWAY
 from portward.edge.bounds import NO_BOUNDS, NO_LIMIT, Bounds
 from portward.edge.engine import Engine
-from portward.edge.refusals import ANSWERED_BY_RULE, DEVICE_RULES, FLAWS, RULES, Refusal
+from portward.edge.refusals import ANSWERED_BY_RULE, COUNTRY_RULES, DEVICE_RULES, FLAWS, RULES, Refusal
 from portward.edge.trust import NOBODY, Trust, asking_hosts
 from portward.edge.windows import windows_of
 from portward.host.paths import State
@@ -40,6 +42,7 @@ _MAPS = (
     "allow",
     "deny",
     "sources",
+    "owners",
     "devices",
     "device_streams",
     "challenges",
@@ -100,19 +103,22 @@ def render(
     tcp_servers: Mapping[str, str | None] = MappingProxyType({}),
     trust: Trust = NOBODY,
     bounds: Bounds = NO_BOUNDS,
+    borders: Borders | None = None,
     *,
     alpn: bool = False,
 ) -> Skeleton:
     """Everything that only a reload can change. The fingerprint covers the text and all files.
 
     `tcp_servers` are the addresses behind raw TCP services; None for one whose name does not resolve. `trust` counts
-    where a route asks for a device; `bounds` are those of the services. With `alpn`, connections that offer
-    `acme-tls/1` go to who answers an authority.
+    where a route asks for a device; `bounds` are those of the services, and `borders` say from where one may come. With
+    `alpn`, connections that offer `acme-tls/1` go to who answers an authority.
     """
     lists = {f"deny-{number}.lst": content for number, content in enumerate(deny_lists)}
     hosts = asking_hosts(settings.routes)
-    files = _files(settings, devices=bool(hosts)) | lists | (_device_files(trust) if hosts else {})
-    tcp = _tcp(settings, tcp_servers)
+    unused = {*(() if hosts else DEVICE_RULES), *_unused_rules(settings, borders)}
+    files = _files(settings, unused) | lists | (_device_files(trust) if hosts else {}) | _border_files(borders)
+    tcp = _tcp(settings, tcp_servers, borders)
+    answered = (*ANSWERED_BY_RULE, *_rules_of_bounds(settings, bounds), *COUNTRY_RULES, *DEVICE_RULES)
     slot = 3 if hosts and engine.tracks_four else 2
     template = _templates(ipv6=engine.ipv6).get_template("haproxy.cfg.j2")
     text = template.render(
@@ -120,6 +126,8 @@ def render(
         | {
             "deny_lists": list(lists),
             "tcp_services": tcp,
+            "borders": _border_context(borders),
+            "refusals": [_answer(RULES[name], settings) for name in answered if name not in unused],
             "alpn": alpn and _may_look(settings),
             "hop": _may_look(settings),
             "bounds": bounds,
@@ -127,7 +135,7 @@ def render(
             "windows": windows_of(settings.limits, bounds, slot),
             "tcp_counts": any(service["counts"] for service in tcp),
         }
-        | _device_context(settings, trust, (*ANSWERED_BY_RULE, *_rules_of_bounds(settings, bounds)))
+        | _device_context(settings, trust)
     )
     digest = hashlib.sha256(text.encode())
     for name, content in sorted(files.items()):
@@ -199,7 +207,36 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
     }
 
 
-def _tcp(settings: Settings, servers: Mapping[str, str | None]) -> list[dict[str, Any]]:
+def _unused_rules(settings: Settings, borders: Borders | None) -> Sequence[str]:
+    """Without a proxy that forwards headers, whoever is abroad is known before there is a request."""
+    if borders is None:
+        return COUNTRY_RULES
+    return () if settings.proxies.forwarded_for else ("abroad",)
+
+
+def _border_context(borders: Borders | None) -> dict[str, Any] | None:
+    if borders is None:
+        return None
+    return {
+        "file": borders.map_file,
+        "elsewhere": borders.elsewhere,
+        "gateway": borders.has_gateway_rule,
+        "services": bool(borders.services),
+    }
+
+
+def _border_files(borders: Borders | None) -> dict[str, bytes]:
+    """For each word and service that go together: from that place, the service may not be opened."""
+    if borders is None:
+        return {}
+    services = borders.services
+    files = {f"shut-{name}.lst": _lines(sorted(words)) for name, words in services.items()}
+    files["abroad.lst"] = _lines(sorted(borders.shut(GATEWAY)))
+    files["shut.map"] = _lines([f"{word}/{name} 1" for name, words in services.items() for word in sorted(words)])
+    return files
+
+
+def _tcp(settings: Settings, servers: Mapping[str, str | None], borders: Borders | None) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -211,6 +248,7 @@ def _tcp(settings: Settings, servers: Mapping[str, str | None]) -> list[dict[str
             "counts": bool(service.limits.connections or service.limits.new_connections),
             "connections": service.limits.connections or NO_LIMIT,
             "new_connections": service.limits.new_connections or NO_LIMIT,
+            "shut": borders is not None and bool(borders.shut(name)),
         }
         for name, service in settings.tcp_services.items()
     ]
@@ -223,13 +261,9 @@ def _rules_of_bounds(settings: Settings, bounds: Bounds) -> Iterator[str]:
         yield "too_large"
 
 
-def _device_context(settings: Settings, trust: Trust, rules: tuple[str, ...]) -> dict[str, Any]:
+def _device_context(settings: Settings, trust: Trust) -> dict[str, Any]:
     hosts = asking_hosts(settings.routes)
-    rules = (*rules, *(DEVICE_RULES if hosts else ()))
-    return {
-        "devices": {"hosts": hosts, "issuer": trust.issuer, "others": trust.others} if hosts else None,
-        "refusals": [_answer(RULES[name], settings) for name in rules],
-    }
+    return {"devices": {"hosts": hosts, "issuer": trust.issuer, "others": trust.others} if hosts else None}
 
 
 def _device_files(trust: Trust) -> dict[str, bytes]:
@@ -237,7 +271,7 @@ def _device_files(trust: Trust) -> dict[str, bytes]:
     return {BUNDLE: trust.authorities, "flaws.map": flaws.encode()}
 
 
-def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
+def _files(settings: Settings, unused: Collection[str]) -> dict[str, bytes]:
     networks = settings.proxies.forwarded_for, settings.proxies.proxy_protocol
     files = {
         "forwarded_for.lst": _lines(networks[0]),
@@ -250,7 +284,7 @@ def _files(settings: Settings, *, devices: bool) -> dict[str, bytes]:
         files[f"tcp-{name}.lst"] = _lines(settings.networks_of(service.allow))
         files[f"tcp-{name}-deny.lst"] = _lines(settings.networks_of(service.deny_from))
     for rule in RULES.values():
-        if _status(rule, settings) and (devices or rule.name not in DEVICE_RULES):
+        if _status(rule, settings) and rule.name not in unused:
             files[f"pages/{rule.name}.html"] = _page(rule, request_id="%[unique-id]")
             files[f"pages/{rule.name}.json"] = _json(rule, settings)
     return files

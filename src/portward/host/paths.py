@@ -201,6 +201,11 @@ class State:
         return self.directory / "acme"
 
     @property
+    def geo(self) -> Path:
+        """Data about countries and networks that `portward geo update` brought, and what was compiled from them."""
+        return self.directory / "geo"
+
+    @property
     def edge(self) -> Path:
         """haproxy.cfg and all that it names: maps, crt-list, pages."""
         return self.directory / "edge"

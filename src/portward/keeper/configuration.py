@@ -19,6 +19,7 @@ from portward.config.checks import placed_listeners
 from portward.config.networks import NoNetwork, networks_of
 from portward.config.reading import parse, text_of
 from portward.config.values import Address
+from portward.defense.geo.borders import Borders
 from portward.edge.engine import Engine
 from portward.edge.gate import Gate
 from portward.edge.plan import Plan, names_to_resolve, plan
@@ -32,6 +33,7 @@ from portward.host.notify import notify
 from portward.host.paths import State
 from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
+from portward.keeper.countries import Countries
 from portward.model import Certificate, Source
 from portward.pki.certificates import Certificates
 from portward.pki.own_files import OwnFiles
@@ -72,6 +74,7 @@ class InForce:
     settings: Settings
     plan: Plan
     addresses: Mapping[str, str]
+    borders: Borders | None
 
 
 class Configuration:
@@ -88,6 +91,7 @@ class Configuration:
         own_files: OwnFiles,
         trust: Callable[[Settings], Trust],
         tunnels: Tunnels,
+        countries: Countries,
         followed: Callable[[Settings], Awaitable[None]],
         record: Record,
         clock: Callable[[], datetime],
@@ -95,6 +99,7 @@ class Configuration:
         self.path = path
         self._state, self._engine, self._publisher, self._gate = state, engine, publisher, gate
         self._certificates, self._own_files, self._trust = certificates, own_files, trust
+        self._countries = countries
         self._tunnels, self._followed, self._record, self._clock = tunnels, followed, record, clock
         self._resolver = Resolver()
         self._changing = asyncio.Lock()
@@ -188,6 +193,7 @@ class Configuration:
         if fresh.plan != before.plan:
             await self._publisher.publish(fresh.plan, self.certificates)
             self._in_force = fresh
+            await self._countries.follow(fresh.settings, fresh.borders)
         for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
             await self._record(EdgeMended(time=self._clock(), what=what))
         await self._certificates.renew()  # what the edge could not show before it was mended
@@ -226,6 +232,7 @@ class Configuration:
             await self._publisher.wait_for_edge(fresh.plan.skeleton.fingerprint)
         self._in_force = fresh
         await self._gate.serve(fresh.settings.routes)
+        await self._countries.follow(fresh.settings, fresh.borders)
         return how
 
     async def _check_ports(self, before: Settings | None, after: Settings) -> None:
@@ -245,6 +252,7 @@ class Configuration:
         addresses = await self._resolver.resolve(names_to_resolve(settings))
         lists = await asyncio.to_thread(_deny_lists, settings)
         trust = await asyncio.to_thread(self._trust, settings)
+        borders = await self._countries.borders(settings)
         wanted = plan(
             settings,
             self._state,
@@ -252,9 +260,11 @@ class Configuration:
             addresses=addresses,
             deny_lists=lists,
             trust=trust,
+            borders=borders,
+            owners=await self._countries.owners(settings),
             alpn=self._passes_alpn,
         )
-        return InForce(of_file, settings, wanted, addresses)
+        return InForce(of_file, settings, wanted, addresses, borders)
 
     def _read(self, text: str) -> tuple[Settings, str]:
         """Check a text as if it stood in the file, so that relative paths mean the same in the last good one."""

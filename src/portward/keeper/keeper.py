@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from portward.defense.geo.geography import Geography
 from portward.defense.kernel import KernelBans
 from portward.edge.bans import EdgeBans
 from portward.edge.certificates import ShownCertificates
@@ -42,6 +43,7 @@ from portward.identity.identity import Identity
 from portward.keeper.announcement import announcement, link_may_be_printed
 from portward.keeper.chores import Chore, Chores, every, repeat
 from portward.keeper.configuration import Configuration
+from portward.keeper.countries import Countries, owners_sessions
 from portward.keeper.defending import Defending
 from portward.keeper.devices import DeviceChores, lists_of, trust_of
 from portward.keeper.following import changes_of, follow_own_files
@@ -55,6 +57,7 @@ from portward.pki.enroller import Enroller
 from portward.pki.own_files import OwnFiles
 from portward.portal.admin import create_admin
 from portward.portal.admin_certificates import CertificatesApi
+from portward.portal.admin_geo import GeoApi
 from portward.portal.admin_mail import MailApi
 from portward.portal.app import create_app
 from portward.portal.demo import create_demo
@@ -105,9 +108,10 @@ async def run(config: Path, state: State) -> None:
             journal,
             clock,
         )
+        countries = Countries(Geography(state.geo), lambda: owners_sessions(identity, store), journal.record, clock)
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),
-            *(trust, tunnelling, defending.follow, journal.record, clock),
+            *(trust, tunnelling, countries, defending.follow, journal.record, clock),
         )
         settings = configuration.settings
         identity = Identity(
@@ -147,6 +151,7 @@ async def run(config: Path, state: State) -> None:
         )
         certificates_api = CertificatesApi(certificates, renewals, clock)
         mail = MailApi(mailer)
+        geo = GeoApi(countries, lambda: configuration.settings, configuration.republish)
         streams = Streams(runtime, map_file(state, "streams"))
         chores = Chores(identity, configuration, Patrol(runtime), streams, journal, renewals, clock)
         of_devices = DeviceChores(devices, guard, Patrol(runtime), lambda: configuration.settings)
@@ -166,7 +171,7 @@ async def run(config: Path, state: State) -> None:
         listener.begin()
         await identity.sessions.enforce(configuration.settings.routes)
         notify(STATUS=f"the edge is up: {engine.name}")
-        more = (*certificates_api.routes(), *mail.routes(), *defending.routes())
+        more = (*certificates_api.routes(), *mail.routes(), *defending.routes(), *geo.routes())
         admin = create_admin(portal, journal, status, configuration, tunnelling, more)
         await stack.enter_async_context(serving(admin, state.admin_socket))
         give_back()

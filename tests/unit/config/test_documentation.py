@@ -29,6 +29,7 @@ def table_of(name: str) -> dict[str, Any]:
         "services.NAME.routes": "RouteSettings",
         "services.NAME.limits": "ServiceLimits",
         "tunnels.authorities": "TunnelAuthority",
+        "defence.countries": "Countries",
         "defence.detectors": "Detectors",
         "defence.detectors.NAME": "DetectorSettings",
         "defence.logs": "LogSettings",

@@ -13,7 +13,7 @@ _ROW = "0x7f00: key={key} use=0 exp=599000 shard=0 {column}={count}"
 
 class FakeRuntime:
     def __init__(self) -> None:
-        self.refused: dict[str, dict[str, int]] = {"gpc0": {}, "gpc1": {}}
+        self.refused: dict[str, dict[str, int]] = {"gpc0": {}, "gpc1": {}, "conn_cnt": {}}
         self.answers: dict[str, str] = {}
 
     async def ask(self, command: str) -> str:
@@ -32,9 +32,14 @@ def test_a_refused_connection_is_told_once() -> None:
     runtime = FakeRuntime()
     runtime.refused["gpc0"]["::ffff:192.0.2.7"] = 3
     runtime.refused["gpc1"]["2001:db8::"] = 1
+    runtime.refused["conn_cnt"]["::ffff:198.51.100.7"] = 2
     watching = patrol(runtime)
     first = asyncio.run(watching.refused_connections(NOW))
-    assert [(f.rule, f.address, f.count) for f in first] == [("denied", "192.0.2.7", 3), ("crowded", "2001:db8::", 1)]
+    assert [(f.rule, f.address, f.count) for f in first] == [
+        ("denied", "192.0.2.7", 3),
+        ("crowded", "2001:db8::", 1),
+        ("abroad", "198.51.100.7", 2),
+    ]
     assert asyncio.run(watching.refused_connections(NOW)) == []
     runtime.refused["gpc0"]["::ffff:192.0.2.7"] = 5
     assert [f.count for f in asyncio.run(watching.refused_connections(NOW))] == [2]

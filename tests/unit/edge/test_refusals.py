@@ -34,5 +34,14 @@ def test_every_rule_that_answers_is_explained_with_a_way_out() -> None:
 
 def test_only_dropped_connections_have_no_status() -> None:
     silent = {name for name, rule in RULES.items() if rule.status == 0}
-    dropped = {"denied", "crowded", "not_listed", "tls_no_name", "tls_unknown_name", "tls_failed", "unknown_host"}
+    dropped = {
+        "denied",
+        "abroad",
+        "crowded",
+        "not_listed",
+        "tls_no_name",
+        "tls_unknown_name",
+        "tls_failed",
+        "unknown_host",
+    }
     assert silent == dropped

@@ -1,0 +1,136 @@
+"""Takes over new data, if they are good: the program `python -m portward.defense.geo.fetch`.
+
+    echo '{"kind": "countries", "file": "/tmp/countries.mmdb", "target": "/…/countries.geo", …}' | python -m …
+    python -m portward.defense.geo.fetch --shipped              # what set-up does
+
+The order is JSON on standard input, the answer JSON on standard output: `about` (see atlas.py), or `error` and
+`way_out`. What is at `target` stays until the new data are whole and were found good.
+"""
+
+import hashlib
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from portward.defense.geo import atlas
+from portward.defense.geo.atlas import Atlas, Kind
+from portward.defense.geo.download import MOST_BYTES, Fetched, check_digest, download
+from portward.defense.geo.making import make, refuse_poorer
+from portward.defense.geo.shipped import COUNTRIES, installed
+from portward.defense.geo.sources import rows
+from portward.errors import Invalid, PortwardError
+
+_MEMORY = 3 << 30
+"""Address space: an mmdb is mapped, so this is more than is ever resident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One of `file` and `url`; where the data go is for `Geography` to say, or for set-up.
+
+    `than`: the data in use, to compare with; `anyway` takes poorer ones all the same.
+    """
+
+    kind: Kind
+    target: str = ""
+    file: str = ""
+    url: str = ""
+    integrity: str = ""
+    source: str = ""
+    licence: str = ""
+    date: str = ""
+    than: str = ""
+    anyway: bool = False
+
+    def spell(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def shipped(target: str = "") -> Order:
+    """The order for what this version of Portward was released with."""
+    return Order(
+        kind="countries",
+        target=target,
+        url=COUNTRIES.url,
+        integrity=COUNTRIES.integrity,
+        source=COUNTRIES.name,
+        licence=COUNTRIES.licence,
+        date=COUNTRIES.date,
+    )
+
+
+def fetch(order: Order) -> Mapping[str, Any]:
+    """Carry an order out. Returns what is said of the new data. Raises `PortwardError`, with the old ones in place."""
+    with tempfile.TemporaryDirectory() as directory:
+        path, fetched = _source(order, Path(directory))
+        made = make(rows(path, order.kind))
+        than = _about(Path(order.than)) if order.than and not order.anyway else None
+        refuse_poorer(made, than)
+        about = {
+            "kind": order.kind,
+            "source": order.source or order.url or Path(order.file).name,
+            "licence": order.licence,
+            "date": order.date or fetched.modified,
+            "size": fetched.size,
+            "digest": _digest(path),
+            "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **made.counts,
+        }
+    target = Path(order.target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    atlas.write(target, about, made.v4, made.v6)
+    return about
+
+
+def _source(order: Order, directory: Path) -> tuple[Path, Fetched]:
+    if order.url:
+        path = directory / (order.url.rpartition("/")[2] or "data")
+        return path, download(order.url, path, integrity=order.integrity)
+    path = Path(order.file)
+    try:
+        facts = path.stat()
+        if facts.st_size > MOST_BYTES:
+            raise Invalid(f"it is larger than {MOST_BYTES >> 20} MB")
+        if order.integrity:
+            check_digest(hashlib.sha512(path.read_bytes()).digest(), order.integrity)
+    except OSError as error:
+        way_out = "the gateway's own user must be able to read it; a file in somebody's home is hidden from it"
+        raise Invalid(f"{path} can't be read: {error.strerror}", way_out=way_out) from None
+    return path, Fetched(facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC).date().isoformat())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _about(path: Path) -> Mapping[str, Any] | None:
+    """What is said of the data in use; None where they are of no use, and any are better."""
+    try:
+        return Atlas.about_of(path)
+    except (Invalid, OSError):
+        return None
+
+
+def main() -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    order = shipped(str(installed("countries"))) if sys.argv[1:] == ["--shipped"] else Order(**json.load(sys.stdin))
+    try:
+        print(json.dumps({"about": dict(fetch(order))}))
+    except PortwardError as error:
+        print(json.dumps({"error": error.message, "way_out": error.way_out}))
+        return 1
+    except (OSError, MemoryError) as error:
+        print(json.dumps({"error": f"it can't be taken over: {error or 'not enough memory'}", "way_out": ""}))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
