@@ -72,6 +72,19 @@ need_venv() {
   done
 }
 
+# Data about countries, beside the program; once for each version of them. Without, all but rules about countries works.
+need_countries() {
+  local stamp=$venv/.installed-countries content
+  content=$(sha256sum <"$root/src/portward/defense/geo/shipped.py")
+  [[ $(cat "$stamp" 2>/dev/null) != "$content" ]] || return 0
+  say "fetching data about countries (5 MB)"
+  if "$venv/bin/python" -m portward.defense.geo.fetch --shipped; then
+    echo "$content" >"$stamp"
+  else
+    say "warning: there are no data about countries; \`portward geo update\` brings them when rules ask for them"
+  fi
+}
+
 # The SSH client of Node.js that the tests of tunnels use; npm, once for each content of its lock file.
 need_node_clients() {
   local directory=$root/tests/lives/node stamp content

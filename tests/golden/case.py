@@ -57,8 +57,11 @@ class Case:
 def _borders(settings: Settings, state: State) -> Borders | None:
     """As if the data knew two kinds of places: `a`, from where everybody may come, and `b`, which each rule refuses."""
     rules = rules_of(settings)
-    files = state.geo / "places.map", state.geo / "places.ranges"
-    return Borders(*files, elsewhere="a", words={"a": (), "b": tuple(rules)}, counts={}) if rules else None
+    return (
+        Borders(state.geo / "places.map", elsewhere="a", words={"a": (), "b": tuple(rules)}, counts={})
+        if rules
+        else None
+    )
 
 
 CASES = [Case(directory) for directory in sorted((Path(__file__).parent / "cases").iterdir())]

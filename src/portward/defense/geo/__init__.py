@@ -1,6 +1,6 @@
 """Countries and networks (AS): where their data come from, and what rules make of them.
 
 `sources` reads what others publish, `making` turns it into a compact file (`atlas`), `compiling` cuts from that what
-the edge and the kernel need for the rules in force (`rules`, `cover`). Whatever takes memory runs in a process of its
+the edge needs for the rules in force (`rules`, `cover`). Whatever takes memory runs in a process of its
 own: `python -m portward.defense.geo.fetch` and `… .compiling`.
 """

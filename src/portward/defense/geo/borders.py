@@ -1,4 +1,4 @@
-"""What rules about countries come down to at the edge, and in the kernel: files, and what the words in them mean.
+"""What rules about countries come down to at the edge: a file, and what the words in it mean.
 
     borders = Borders.read(directory / "4f1c….json")
     borders.map_file            # networks, and for each a word: 'a', 'b' …; all others have the word `elsewhere`
@@ -20,10 +20,9 @@ from portward.host import files
 
 @dataclass(frozen=True, slots=True)
 class Borders:
-    """`words`: for each word the rules that refuse it. `refused_file`: what the gateway's rule refuses, as ranges."""
+    """`words`: for each word the rules that refuse it. `counts`: how many `networks` the file holds."""
 
     map_file: Path
-    refused_file: Path
     elsewhere: str
     words: Mapping[str, tuple[str, ...]]
     counts: Mapping[str, int]
@@ -43,7 +42,7 @@ class Borders:
         return {name: self.shut(name) for name in names}
 
     def write(self, path: Path) -> None:
-        document = {**asdict(self), "map_file": self.map_file.name, "refused_file": self.refused_file.name}
+        document = {**asdict(self), "map_file": self.map_file.name}
         files.replace(path, json.dumps(document).encode())
 
     @staticmethod
@@ -52,7 +51,6 @@ class Borders:
         document: dict[str, Any] = json.loads(path.read_bytes())
         return Borders(
             map_file=path.parent / document["map_file"],
-            refused_file=path.parent / document["refused_file"],
             elsewhere=document["elsewhere"],
             words={word: tuple(rules) for word, rules in document["words"].items()},
             counts=document["counts"],

@@ -20,7 +20,7 @@ from typing import IO, Any
 from portward.defense.geo.atlas import END, Atlas, letters
 from portward.defense.geo.borders import Borders
 from portward.defense.geo.cover import Walk, cidrs, joined, overlay, ranges_of, spell, walk_over
-from portward.defense.geo.rules import GATEWAY, Rule, read, verdict
+from portward.defense.geo.rules import Rule, read, verdict
 from portward.defense.geo.special import special_ranges
 from portward.errors import PortwardError
 
@@ -91,15 +91,12 @@ def compile_rules(countries: Path | None, networks: Path | None, rules: Mapping[
     refusing = dict(enumerate(words.refusing()))
     borders = Borders(
         map_file=target.with_suffix(".map"),
-        refused_file=target.with_suffix(".ranges"),
         elsewhere=names[elsewhere],
         words={names[number]: rules for number, rules in refusing.items()},
         counts={"networks": sum(needed.values()) - needed[elsewhere]},
     )
     with _whole(borders.map_file) as file:
         _write_map(file, found, names, elsewhere)
-    with _whole(borders.refused_file) as file:
-        _write_refused(file, found, {number for number, by in refusing.items() if GATEWAY in by})
     borders.write(target)
     return borders
 
@@ -127,17 +124,6 @@ def _write_map(file: IO[str], found: Iterable[Stretches], names: Mapping[int, st
             if word != elsewhere:
                 for start, prefix in cidrs(first, last, stretches.family):
                     file.write(f"{spell(start, prefix, stretches.family)} {names[word]}\n")
-
-
-def _write_refused(file: IO[str], found: Iterable[Stretches], refused: set[int]) -> None:
-    """`FIRST-LAST`, a line for each, in order, none touching another."""
-    for stretches in found:
-        bits = 32 if stretches.family == 4 else 128
-        parts = joined((last, int(word in refused)) for _, last, word in stretches)
-        for first, last, shut in parts:
-            if shut:
-                ends = (spell(address, bits, stretches.family).partition("/")[0] for address in (first, last))
-                file.write("-".join(ends) + "\n")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
@@ -65,14 +65,18 @@ def download(url: str, target: Path, *, integrity: str = "") -> Fetched:
         with opener.open(request, timeout=_PATIENCE) as answer, target.open("wb") as out:
             digest, size = _copy(answer, out)
             modified = _day(answer.headers.get("Last-Modified", ""))
-    except (URLError, HTTPException, TimeoutError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise NotFetched(
-            f"{url} could not be fetched: {reason or type(error).__name__}",
-            way_out="look at the address and the network; or download it elsewhere, and give it as --file",
-        ) from error
+    except HTTPError as error:
+        with error:
+            raise _not_fetched(url, f"the server answers {error.code} {error.reason}") from error
+    except (URLError, HTTPException, OSError) as error:
+        raise _not_fetched(url, str(getattr(error, "reason", "") or error or type(error).__name__)) from error
     check_digest(digest, integrity)
     return Fetched(size, modified)
+
+
+def _not_fetched(url: str, why: str) -> NotFetched:
+    way_out = "look at the address and the network; or download it elsewhere, and give it as --file"
+    return NotFetched(f"{url} could not be fetched: {why}", way_out=way_out)
 
 
 def check_digest(digest: bytes, integrity: str) -> None:

@@ -120,16 +120,25 @@ def _about(path: Path) -> Mapping[str, Any] | None:
 
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    order = shipped(str(installed("countries"))) if sys.argv[1:] == ["--shipped"] else Order(**json.load(sys.stdin))
+    for_set_up = sys.argv[1:] == ["--shipped"]
+    order = shipped(str(installed("countries"))) if for_set_up else Order(**json.load(sys.stdin))
     try:
-        print(json.dumps({"about": dict(fetch(order))}))
+        about = fetch(order)
     except PortwardError as error:
-        print(json.dumps({"error": error.message, "way_out": error.way_out}))
-        return 1
+        return _fail(error.message, error.way_out, for_people=for_set_up)
     except (OSError, MemoryError) as error:
-        print(json.dumps({"error": f"it can't be taken over: {error or 'not enough memory'}", "way_out": ""}))
-        return 1
+        return _fail(f"it can't be taken over: {error or 'not enough memory'}", "", for_people=for_set_up)
+    if not for_set_up:
+        print(json.dumps({"about": dict(about)}))
     return 0
+
+
+def _fail(message: str, way_out: str, *, for_people: bool) -> int:
+    if for_people:
+        print(message, file=sys.stderr)
+    else:
+        print(json.dumps({"error": message, "way_out": way_out}))
+    return 1
 
 
 if __name__ == "__main__":

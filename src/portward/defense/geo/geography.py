@@ -132,9 +132,8 @@ class Geography:
 
 
 def _sound(borders: Borders) -> Borders:
-    """Raises `OSError` where a file that it names is away."""
-    for path in (borders.map_file, borders.refused_file):
-        path.stat()
+    """Raises `OSError` where the file that it names is away."""
+    borders.map_file.stat()
     return borders
 
 

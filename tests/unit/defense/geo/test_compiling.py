@@ -90,15 +90,6 @@ def test_a_rule_that_most_places_break_takes_no_more_networks_than_one_that_few_
     assert most.counts["networks"] == 1 + len(SPECIAL)
 
 
-def test_what_the_kernel_refuses_is_what_the_edge_refuses(tmp_path: Path) -> None:
-    borders = compiled(tmp_path, {"": Rule(allow=("DE",), unknown=True), "wiki": Rule(deny=("DE",))})
-    ranges = [tuple(map(ip_address, line.split("-"))) for line in borders.refused_file.read_text().splitlines()]
-    for text in ADDRESSES:
-        address = ip_address(text)
-        inside = any(a.version == address.version and a <= address <= b for a, b in ranges)  # type: ignore[operator]
-        assert inside == (word_of(borders, address) in borders.shut(""))
-
-
 def test_borders_are_read_as_they_were_written(tmp_path: Path) -> None:
     made = compiled(tmp_path, {"": Rule(deny=("US",)), "wiki": Rule(allow=("DE",))})
     assert Borders.read(tmp_path / "x.json") == made
