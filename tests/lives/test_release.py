@@ -132,6 +132,21 @@ def test_what_an_operator_banned_meets_silence(quay: Quay) -> None:
     assert is_silent(quay, host)
 
 
+def test_where_the_banned_get_a_page_the_final_ones_get_it_too(quay: Quay) -> None:
+    host, other = quay.banned(), quay.stranger()
+    quay.gateway.cli("ban", "add", other.address, "--for", "1h", "--reason", "annoying")
+    quay.gateway.change(defence={"release": ["passkey"], "answer": "page"})
+    try:
+        with quay.gateway.visitor(at=host) as held, quay.gateway.visitor(at=other) as out:
+            assert held.visit("auth", PLACE).status_code == 200
+            assert held.visit("open").headers["location"] == f"{origin_of(quay.gateway)}{PLACE}"
+            for place in ("auth", "open"):
+                page = out.visit(place, PLACE)
+                assert (page.status_code, "annoying" in page.text) == (403, True)
+    finally:
+        quay.gateway.change(defence={"answer": "silence"})
+
+
 def test_whoever_hammers_at_the_way_out_is_refused(quay: Quay) -> None:
     host = quay.banned()
     with quay.gateway.visitor(at=host) as visitor:
