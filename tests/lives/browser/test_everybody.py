@@ -62,7 +62,7 @@ def test_one_logs_in_with_the_keyboard_alone(person: Person, account: MakeAccoun
     keyboard.press("Tab")
     keyboard.type(PASSWORD)
     keyboard.press("Tab")
-    expect(person.page.get_by_role("button", name="Log in")).to_be_focused()
+    expect(person.page.get_by_role("button", name="Log in", exact=True)).to_be_focused()
     keyboard.press("Space")
     person.arrives("wiki", "/page")
     person.open("auth")
