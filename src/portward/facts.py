@@ -27,11 +27,12 @@ class Fact:
 
     def columns(self) -> dict[str, str | datetime]:
         """The values that the store keeps in columns of their own, by column name."""
-        return {name: value for name, value in asdict(self).items() if name in _COLUMNS}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name in _COLUMNS}
 
     def fields(self) -> dict[str, str | int]:
         """Everything else that this fact carries, empty values left out."""
-        return {name: value for name, value in asdict(self).items() if name not in _COLUMNS and value != ""}
+        others = ((name, getattr(self, name)) for name in self.__dataclass_fields__ if name not in _COLUMNS)
+        return {name: value for name, value in others if value != ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

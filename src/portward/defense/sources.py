@@ -6,7 +6,7 @@ source_of("203.0.113.7", "network")             # '203.0.113.0/24'
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from portward.config.detectors import Scope
 
@@ -22,11 +22,18 @@ _LENGTHS: dict[Scope, tuple[int, int]] = {
 @lru_cache(maxsize=4096)
 def source_of(address: str, scope: Scope) -> str:
     """The source that an address counts as; empty for a text that is no address."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return ""
+    bits = _LENGTHS[scope][parsed.version == 6]
+    return str(parsed) if bits == parsed.max_prefixlen else str(ip_network((int(parsed), bits), strict=False))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return ""
+        return None
     mapped = getattr(parsed, "ipv4_mapped", None)
-    parsed = mapped if isinstance(mapped, IPv4Address) else parsed
-    bits = _LENGTHS[scope][parsed.version == 6]
-    return str(parsed) if bits == parsed.max_prefixlen else str(ip_network((int(parsed), bits), strict=False))
+    return mapped if isinstance(mapped, IPv4Address) else parsed

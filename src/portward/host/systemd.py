@@ -85,6 +85,9 @@ WantedBy=multi-user.target
 _SYSUSERS = """\
 # Written by `portward install` (see sysusers.d(5)).
 u {user} - "Portward" {state} /usr/sbin/nologin
+# What the machine tells of its own logins is read there.
+m {user} systemd-journal
+m {user} adm
 """
 
 _COMMAND = """\

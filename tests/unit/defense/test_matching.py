@@ -11,7 +11,7 @@ from tests.unit.defense.loglines import BLAMED, FORGED, UNBLAMED, A, B
 
 from portward.config.logpatterns import Pattern
 from portward.config.shipped import shipped, shipped_names
-from portward.config.templates import Choice, Field, Literal, Template
+from portward.config.templates import Choice, Field, Literal, Template, node_of
 from portward.defense.logs.count import Count
 from portward.defense.logs.matching import LONGEST, Finding, Matcher, canonical
 from portward.defense.logs.scan import scan
@@ -284,3 +284,24 @@ def test_a_time_without_a_year_is_the_last_one() -> None:
 )
 def test_a_time_that_never_was_is_none(stamp: str) -> None:
     assert parse_stamp(stamp, NOW) is None
+
+
+@given(st.from_regex(node_of(Field("time")).regex, fullmatch=True))
+def test_no_time_stops_the_reading(stamp: str) -> None:
+    shown = parse_stamp(stamp, NOW)
+    assert shown is None or shown.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-11-20T19:05:03+99:99"]
+)
+def test_a_time_beyond_all_calendars_is_none(stamp: str) -> None:
+    assert parse_stamp(stamp, NOW) is None
+
+
+def test_half_a_character_in_json_can_be_kept() -> None:
+    own = Pattern.model_validate({"json": {"address": "ip", "name": "user", "where": {"ok": "false"}}})
+    finding = Matcher("own", own).read('{"ip":"203.0.113.7","user":"a\\ud800","ok":false}')
+    assert finding is not None
+    (fact,) = Count("own").facts(finding, NOW, NOW)
+    assert fact.user == "a?"

@@ -77,6 +77,12 @@ class TestInTree:
         assert settings["listen"] == {"https": [":443"], "http": [":80"]}
         assert len(said) == 3
 
+    def test_the_services_user_may_read_what_the_machine_tells_of_its_logins(self, installation: Installation) -> None:
+        installation.install()
+        groups = (installation.root / "etc/group").read_text()
+        assert re.search(r"^systemd-journal:.*\bportward$", groups, re.MULTILINE)
+        assert re.search(r"^adm:.*\bportward$", groups, re.MULTILINE)
+
     def test_installing_again_keeps_the_configuration(self, installation: Installation) -> None:
         installation.install()
         file = installation.root / "etc/portward/portward.toml"

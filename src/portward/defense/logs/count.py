@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from portward.defense.logs.matching import Finding
 from portward.defense.logs.stamps import parse_stamp
@@ -22,6 +23,8 @@ _MOST_KEPT = 128
 _SAME = timedelta(seconds=3)
 """Lines about one attempt that tell no port follow each other within this time."""
 _LONGEST_USER = 200
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class Count:
         return [self._fact(finding, at)] * finding.times
 
     def _fact(self, finding: Finding, at: datetime) -> HostLoginFailed | LogMatched:
-        user = finding.user[:_LONGEST_USER]
+        user = finding.user[:_LONGEST_USER].encode(errors="replace").decode()  # JSON may hold half a character
         if finding.host:
             program = finding.program or finding.pattern
             return HostLoginFailed(time=at, address=finding.address, program=program, log=self.log, user=user)
@@ -87,9 +90,8 @@ class Count:
 
     def spell(self) -> dict[str, Any]:
         """As the store keeps it: the newest of each."""
-        connections = [[*key, one.advance, one.lines] for key, one in self._connections.items()]
-        lately = [[address, at.isoformat()] for address, at in self._lately.items()]
-        return {"connections": connections[-_MOST_KEPT:], "lately": lately[-_MOST_KEPT:]}
+        connections = [[*key, one.advance, one.lines] for key, one in _newest(self._connections)]
+        return {"connections": connections, "lately": [[key, at.isoformat()] for key, at in _newest(self._lately)]}
 
     @classmethod
     def read(cls, log: str, values: Mapping[str, Any]) -> "Count":
@@ -99,3 +101,7 @@ class Count:
             OrderedDict(((address, port), _Connection(*rest)) for address, port, *rest in values["connections"]),
             OrderedDict((address, datetime.fromisoformat(at)) for address, at in values["lately"]),
         )
+
+
+def _newest(memory: OrderedDict[_Key, _Value]) -> list[tuple[_Key, _Value]]:
+    return list(islice(reversed(memory.items()), _MOST_KEPT))[::-1]

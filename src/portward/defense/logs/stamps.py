@@ -38,7 +38,7 @@ def _parse(text: str, now: datetime) -> datetime | None:
         for form in _FORMS:
             if match := form.fullmatch(text):
                 return _moment(match.groupdict(), now)
-    except ValueError:  # the 30th of February
+    except (ValueError, OverflowError):  # the 30th of February; the year 1, east of Greenwich
         return None
     return None
 
