@@ -256,7 +256,9 @@ def test_raw_tcp_has_lists_and_limits_of_its_own(metered: Gateway, tcp_port: int
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(socket.create_connection(("127.0.0.1", tcp_port), 5, source_address=("127.0.1.70", 0)))
-        wait_for(lambda: not answers("127.0.1.70"), "both to be counted")
+        row = "show table tcp_visitors key 127.0.1.70|db"
+        wait_for(lambda: "conn_cur=2" in metered.runtime(row), "both to be counted")
+        assert not answers("127.0.1.70")
         assert answers("127.0.1.71")
     wait_for(lambda: answers("127.0.1.70"), "the connections to be given back")
     assert metered.wait_for_events(rule="crowded", address="127.0.1.70")
