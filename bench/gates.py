@@ -111,7 +111,7 @@ def gate_costs(portward: Running, stage: Stage, rounds: int, seconds: float) -> 
     spent: dict[str, list[float]] = {title: [] for title in (*variants, NOTHING)}
     with ExitStack() as stack:
         alone = {
-            title: stack.enter_context(_serving(text, portward, stage, f"gates-{number}"))
+            title: stack.enter_context(serving(text, portward, stage, f"gates-{number}"))
             for number, (title, text) in enumerate(variants.items())
         }
         alone[NOTHING] = stack.enter_context(haproxy.start(stage, "gates-bare"))
@@ -131,7 +131,7 @@ def costs(spent: Mapping[str, Sequence[float]]) -> tuple[GateCost, ...]:
 
 
 @contextmanager
-def _serving(config: str, portward: Running, stage: Stage, name: str) -> Iterator[Running]:
+def serving(config: str, portward: Running, stage: Stage, name: str) -> Iterator[Running]:
     """HAProxy with its own port and sockets, and the maps of the running Portward."""
     place = stage.place(name)
     state, port = State(place / "state"), free_port()
