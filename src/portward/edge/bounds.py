@@ -1,7 +1,7 @@
 """What one visitor may ask of a service, and from where: the end of a route's line, and a map of networks.
 
     bounds = bounds_of(settings)
-    bounds.tail("wiki")         # '|wiki|60|10|20|1048576|1|1|+'; '' for a service without any
+    bounds.tail("wiki")         # '|60|10|20|1048576|1|1|wiki'; '' for a service without any
     bounds.sources              # {'10.0.0.0/8': '1'}
 
 Each service with lists has a bit. The value of a network holds the bits of the services whose lists settle it, so that
@@ -20,8 +20,6 @@ from portward.config.settings import ServiceSettings
 Network = IPv4Network | IPv6Network
 NO_LIMIT = 2**53
 """More than anybody can count up to."""
-END = "|+"
-"""How the line of a route with bounds ends; no other line does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,11 @@ class _Covered:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`counts`, `sizes` and `lists` say which of the rules are needed at all."""
+    """`counts` (keys of `ServiceLimits`), `sizes` and `lists` say which of the rules are needed at all."""
 
     tails: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    counts: bool = False
+    counts: frozenset[str] = frozenset()
     sizes: bool = False
     lists: bool = False
 
@@ -85,7 +83,7 @@ def bounds_of(settings: Settings) -> Bounds:
     return Bounds(
         tails={name: _tail(name, service, settings, lists[name], bits) for name, service in services.items()},
         sources=_sources(bits),
-        counts=any(set(_COUNTED) & _given(service.limits) for service in services.values()),
+        counts=frozenset(_COUNTED) & {key for service in services.values() for key in _given(service.limits)},
         sizes=any(service.limits.body is not None for service in services.values()),
         lists=bool(bits),
     )
@@ -116,7 +114,7 @@ def _tail(
     body = service.limits.body or settings.limits.body or NO_LIMIT
     bit = bits[lists] if lists else 0
     wanted = bit if lists and lists.allow else 0
-    return "|" + "|".join(map(str, (name, *counted, body, bit, wanted))) + END
+    return "|" + "|".join(map(str, (*counted, body, bit, wanted, name)))
 
 
 def _sources(bits: Mapping[Lists, int]) -> dict[str, str]:

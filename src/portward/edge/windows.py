@@ -47,7 +47,7 @@ class Window:
     @property
     def wait(self) -> str:
         """Seconds until one more request fits; `txn.count` holds the count."""
-        most = f"int({self.most})" if isinstance(self.most, int) else f"var({self.most})"
+        most = f"int({self.most})" if isinstance(self.most, int) else f"int(0),add({self.most})"
         return f"{most},sub(1),mul({self.seconds}),div(txn.count),neg,add({2 * self.seconds})"
 
     @property
@@ -64,7 +64,7 @@ class Window:
 
     @property
     def _most(self) -> str:
-        return str(self.most) if isinstance(self.most, int) else f"%[var({self.most})]"
+        return str(self.most) if isinstance(self.most, int) else f"%[var({self.most}),add(0)]"
 
 
 def windows_of(limits: Limits, bounds: Bounds, slot: int) -> tuple[Window, ...]:
@@ -73,14 +73,16 @@ def windows_of(limits: Limits, bounds: Bounds, slot: int) -> tuple[Window, ...]:
     if limits.burst:
         found.append(Window("limits.burst", "source", SHORT_WINDOW, "sc_gpc0_rate(0)", limits.burst))
     if bounds.counts:
-        found += _of_services(slot)
+        found += [window for name, window in _of_services(slot) if name in bounds.counts]
     return (*found, *_of_sessions(limits))
 
 
-def _of_services(slot: int) -> Iterator[Window]:
-    yield Window("limits.requests of the service", "service", LONG_WINDOW, f"sc_http_req_rate({slot})", "txn.most")
-    yield Window("limits.burst of the service", "service", SHORT_WINDOW, f"sc_conn_rate({slot})", "txn.most_at_once")
-    yield Window("limits.connections of the service", "service", 0, f"sc_conn_cur({slot})", "txn.most_open")
+def _of_services(slot: int) -> Iterator[tuple[str, Window]]:
+    """With the key that each of them needs. The bounds begin with the number of requests."""
+    key = "limits.{} of the service"
+    yield "requests", Window(key.format("requests"), "service", LONG_WINDOW, f"sc_http_req_rate({slot})", "txn.bounds")
+    yield "burst", Window(key.format("burst"), "service", SHORT_WINDOW, f"sc_conn_rate({slot})", "txn.most_at_once")
+    yield "connections", Window(key.format("connections"), "service", 0, f"sc_conn_cur({slot})", "txn.most_open")
 
 
 def _of_sessions(limits: Limits) -> Iterator[Window]:

@@ -7,6 +7,8 @@ from portward.config.limits import Limits
 from portward.edge.bounds import Bounds
 from portward.edge.windows import Window, windows_of
 
+EVERY = frozenset({"requests", "burst", "connections"})
+
 
 class Counter:
     """HAProxy's `freq_ctr` (include/haproxy/freq_ctr.h): this step, and what the window holds of the one before."""
@@ -73,13 +75,13 @@ def test_only_what_is_configured_is_counted() -> None:
     keys = [window.key for window in windows_of(Limits(), Bounds(), slot=2)]
     assert keys == ["limits.requests", "limits.session-requests"]
     everything = Limits.model_validate({"burst": 9, "session-burst": 8, "session-connections": 7})
-    assert len(windows_of(everything, Bounds(counts=True), slot=2)) == 8
+    assert len(windows_of(everything, Bounds(counts=EVERY), slot=2)) == 8
 
 
 def test_a_limit_of_a_service_is_read_from_its_line_and_a_gateways_stands_in_the_rule() -> None:
-    gateway, service, *_ = windows_of(Limits(), Bounds(counts=True), slot=3)
+    gateway, service, *_ = windows_of(Limits(), Bounds(counts=EVERY), slot=3)
     assert gateway.over == "{ sc_http_req_rate(0) gt 2000 }"
-    assert service.over == "{ sc_http_req_rate(3),sub(txn.most) gt 0 }"
+    assert service.over == "{ sc_http_req_rate(3),sub(txn.bounds) gt 0 }"
     assert service.sentence == (
-        "At most %[var(txn.most)] requests of one visitor to this service are let through in 10 seconds."
+        "At most %[var(txn.bounds),add(0)] requests of one visitor to this service are let through in 10 seconds."
     )
