@@ -15,7 +15,7 @@ from tests.lives.places import short_directory
 from tests.lives.waiting import wait_for
 from tests.unit.defense.lists.publisher import Publisher
 
-OTHERS = b"".join(b"198.18.%d.0/24\n" % number for number in range(30))
+OTHERS = b"".join(b"198.18.%d.0/24\n" % number for number in range(0, 60, 2))
 LISTED = b"91.7.7.0/24 ; mallory\n" + OTHERS
 
 
@@ -50,7 +50,7 @@ def place() -> Iterator[Place]:
         publisher.content = LISTED
         drop = {"name": "drop", "url": publisher.url, "ca-file": str(publisher.ca_file)}
         services = {"hello": {"upstream": "demo", "access": "public"}}
-        gateway = stack.enter_context(Gateway(directory, services, at=at, defence={"lists": [drop], "kernel": False}))
+        gateway = stack.enter_context(Gateway(directory, services, at=at, defence={"lists": [drop]}))
         gateway.wait_for_events(kind="BlocklistRefreshed", name="drop", entries=1 + 30)
         yield Place(gateway, publisher, mallory, ann)
 

@@ -31,7 +31,7 @@ from portward.host.networkfile import find
 log = logging.getLogger(__name__)
 _SECONDS = 300.0
 _TURN_SECONDS = 5.0
-_LOOK_AGAIN = timedelta(seconds=30)
+_LOOK_AGAIN = timedelta(seconds=10)
 
 
 class Wall(Protocol):
