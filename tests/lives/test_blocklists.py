@@ -49,7 +49,7 @@ def place() -> Iterator[Place]:
             publisher = stack.enter_context(Publisher(directory))
         publisher.content = LISTED
         drop = {"name": "drop", "url": publisher.url, "ca-file": str(publisher.ca_file)}
-        services = {"hello": {"upstream": "demo", "access": "public"}}
+        services = {"hello": {"upstream": "demo", "access": "public"}, "members": {"upstream": "demo"}}
         gateway = stack.enter_context(Gateway(directory, services, at=at, defence={"lists": [drop]}))
         gateway.wait_for_events(kind="BlocklistRefreshed", name="drop", entries=1 + 30)
         yield Place(gateway, publisher, mallory, ann)
@@ -103,3 +103,20 @@ def test_a_restart_needs_no_publisher(place: Place) -> None:
     place.gateway.start()
     assert not place.lets_in(place.mallory)
     assert place.lets_in(place.ann)
+
+
+def test_a_list_in_shadow_tells_whom_it_would_have_refused(place: Place) -> None:
+    drop = {"name": "drop", "url": place.publisher.url, "ca-file": str(place.publisher.ca_file), "mode": "shadow"}
+    place.gateway.change(defence={"lists": [drop]})
+    place.gateway.add_account("mia")
+    with place.gateway.visitor(at=place.mallory) as stranger, place.gateway.visitor(at=place.mallory) as member:
+        for _ in range(3):
+            assert stranger.fetch("hello").status_code == 200
+        member.log_in("mia")
+        assert member.arrive("members").status_code == 200
+    wait_for(lambda: place.gateway.access_log[-1]["account"] == "mia", "the access log")
+    (row,) = json.loads(place.gateway.cli("defence", "report", "--json"))["detectors"]
+    assert (row["detector"], row["sources"], list(row["accounts"])) == ("list drop", 1, ["mia"])
+    assert row["requests"] > row["of_accounts"] > 0
+    told = place.gateway.cli("defence", "report", "--since", "1h")
+    assert f"list drop would have refused {row['requests']} requests, {row['of_accounts']} of them from" in told

@@ -41,7 +41,7 @@ def report(
     state: StateDirectory = STATE,
     json: AsJson = False,
 ) -> None:
-    """Say what detectors in shadow mode would have refused, from the access log: whether it is safe to enforce."""
+    """Say what detectors and lists in shadow mode would have refused, from the access log: is it safe to enforce?"""
     from portward.cli.shadows import looked_back
 
     found = looked_back(state, since)
@@ -90,7 +90,7 @@ def refresh(
 
 def _print_report(found: Mapping[str, Any]) -> None:
     if not found["detectors"]:
-        print("no detector in shadow mode would have banned anybody; docs/defence.md says how to put one into it")
+        print("nothing in shadow mode would have refused anybody; docs/defence.md says how to put one into it")
         return
     for one in found["detectors"]:
         print(f"{one['detector']} would have refused {_toll(one)}, from {_count(one['sources'], 'source')}")
@@ -112,13 +112,22 @@ def _count(number: int, noun: str) -> str:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    print(f"{found['bans']} sources are banned; `portward ban list` lists them\n")
+    print(f"{found['bans']} sources are banned; `portward ban list` lists them")
+    print("edge: on, before TLS; the SSH server too, where it runs")
+    print(f"kernel: {_kernel(found['kernel'])}\n")
     columns = {"detector": "detector", "mode": "mode", "seen": "seen", "current": "current", "bans": "total"}
     table(found["detectors"], {**columns, "banned now": "banned"}, empty="every detector is off")
     print()
     _print_logs(found["logs"])
     print()
     _print_lists(found["lists"])
+
+
+def _kernel(found: Mapping[str, Any]) -> str:
+    if found["on"]:
+        return "on, before any program of this machine"
+    way_out = f"; {spell(found['way_out'])}" if found["way_out"] else ""
+    return f"off ({spell(found['why'])}{way_out})"
 
 
 def _print_detector(found: Mapping[str, Any]) -> None:

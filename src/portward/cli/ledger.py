@@ -49,7 +49,7 @@ class _Store(httpx.BaseTransport):
         return asyncio.run(self._answer(request))
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        async with without_keeper(self._place, self._settings) as app:
+        async with without_keeper(self._place, self._settings, changing=request.method != "GET") as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             asked = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
             answer = await transport.handle_async_request(asked)

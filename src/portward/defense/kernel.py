@@ -12,7 +12,9 @@ nothing overlaps that way, each element has its own time-out, and to add one tak
 """
 
 import asyncio
+import json
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -94,6 +96,17 @@ class KernelBans:
         async with self._changing:
             if self._sure:
                 await self._remove()
+
+    async def adopt(self) -> None:
+        """Take over the table that another process has left, where there is one."""
+        async with self._changing:
+            try:
+                self._handles = await self._chains()
+                rules = json.dumps(await self._nft.ask("list", "chain", "inet", TABLE, "bans"))
+            except Environment:
+                return
+            self._lengths = {(int(version), int(length)) for version, length in re.findall(r'"@b(\d)_(\d+)"', rules)}
+            self.wanted = self._sure = bool(self._handles)
 
     async def _make(self, register: Register, now: datetime) -> None:
         """The whole table anew, with what the register holds; until the last element is in, the edge holds alone."""

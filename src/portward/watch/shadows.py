@@ -1,4 +1,4 @@
-"""What bans that were not made would have refused: the access log, beside the shadows of detectors.
+"""What bans that were not made would have refused: the access log, beside the shadows of detectors and lists.
 
     shadows = Shadows([Shadow("login", "203.0.113.7", since, until)])
     for file in access_logs(state.access_log, since):
@@ -12,7 +12,7 @@ needs to be counted while requests pass.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,11 +63,16 @@ class Toll:
 
 
 class Shadows:
-    """`tolls` by detector; `total` counts a request once, of however many detectors."""
+    """`tolls` by detector, and by `list NAME`; `total` counts a request once, however many of them it concerns.
 
-    def __init__(self, shadows: Iterable[Shadow]) -> None:
+    `list_of` names the list that an address stands on, if there is one; its requests count whenever they came.
+    """
+
+    def __init__(self, shadows: Iterable[Shadow], list_of: Callable[[str], str] = lambda address: "") -> None:
+        self._list_of = list_of
         self._by_source: dict[str, list[Shadow]] = {}
-        self._by_address: dict[str, tuple[Shadow, ...]] = {}
+        self._by_address: dict[str, tuple[tuple[Shadow, ...], str]] = {}
+        self.listed: dict[str, set[str]] = {}
         self.total = Toll()
         self.tolls: dict[str, Toll] = {}
         for shadow in shadows:
@@ -77,22 +82,27 @@ class Shadows:
     def count(self, lines: Iterable[bytes]) -> None:
         """Count the requests of an access log that a shadow lies on. Lines that can't be read are passed over."""
         for line in lines:
-            if shadows := self._over(_address_of(line)):
+            shadows, name = self._over(_address_of(line))
+            if shadows or name:
                 with suppress(ValueError, TypeError, KeyError):
-                    self._count(json.loads(line), shadows)
+                    self._count(json.loads(line), shadows, name)
 
-    def _count(self, line: dict[str, Any], shadows: tuple[Shadow, ...]) -> None:
+    def _count(self, line: dict[str, Any], shadows: tuple[Shadow, ...], name: str) -> None:
         time = float(line["time"])
         if "id" not in line:
             return  # a connection that never became a request
-        detectors = {one.detector for one in shadows if one.since.timestamp() <= time < one.until.timestamp()}
-        for toll in (*(self.tolls[name] for name in detectors), *([self.total] if detectors else [])):
+        by = {one.detector for one in shadows if one.since.timestamp() <= time < one.until.timestamp()}
+        if name:
+            by.add(f"list {name}")
+            self.listed.setdefault(f"list {name}", set()).add(str(line["ip"]))
+        for toll in (*(self.tolls.setdefault(one, Toll()) for one in by), *([self.total] if by else [])):
             toll.add(line)
 
-    def _over(self, address: str) -> tuple[Shadow, ...]:
+    def _over(self, address: str) -> tuple[tuple[Shadow, ...], str]:
         if address not in self._by_address:
             sources = {source_of(address, scope) for scope in _SCOPES}
-            found = tuple(shadow for source in sources for shadow in self._by_source.get(source, ()))
+            shadows = tuple(shadow for source in sources for shadow in self._by_source.get(source, ()))
+            found = shadows, self._list_of(address)
             if len(self._by_address) > 100_000:
                 self._by_address.clear()
             self._by_address[address] = found
