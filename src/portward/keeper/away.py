@@ -7,6 +7,7 @@ A removed ban must not need a gateway that runs: whoever is locked out may have 
 """
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -53,14 +54,20 @@ async def without_keeper(state: State, settings: Settings, *, changing: bool) ->
 
 async def _tell_edge(state: State, store: Store, settings: Settings) -> None:
     """Bring its map, and the file that it reads at its next start, in line with the store."""
+    if not state.edge.exists():
+        return
+    file = map_file(state, "bans")
     try:
         runtime = Runtime(state.edge_socket, state.master_socket)
         publisher = Publisher(state, find_engine(), runtime, ShownCertificates(runtime, state))
         if await publisher.running() is None:
-            map_file(state, "bans").unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
         await EdgeBans(state, runtime, publisher, lambda: settings.defence.allow).mend(store.bans, _clock())
     except PortwardError as error:
         log.warning("the edge hears of it at the next start: %s", error)
+    if file.exists() and os.geteuid() == 0:  # root may do this for the user that runs Portward, who must read it
+        owner = state.edge.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _clock() -> datetime:

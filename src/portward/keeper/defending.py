@@ -1,6 +1,6 @@
 """The defence, wired: the ledger of bans, and whoever enforces them.
 
-defending = Defending(state, store, enforcers, walls, settings, hosts, journal, clock)
+defending = Defending(state, store, kernel, enforcers, walls, settings, hosts, journal, clock)
 await defending.load(former_hosts)           # what was seen before a restart still counts
 await defending.begin()                      # what the store holds is in force before anybody is let in
 await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
