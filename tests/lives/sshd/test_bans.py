@@ -70,6 +70,18 @@ def test_who_is_allowed_stays_and_comes_in_all_the_same(server: TunnelServer) ->
     asyncio.run(server.control.lift(["127.7.1.1", "127.8.1.1"]))
 
 
+def test_who_is_on_a_block_list_is_refused_unless_the_rules_allow_it(server: TunnelServer) -> None:
+    server.write(policy=replace(server.rules.policy, allow=()))
+    server.state.listed.write_text("# lists\n127.6.0.0/16 drop\n127.7.0.0/16 drop\n")
+    wait_for(lambda: not _greets(server, "127.7.1.1"), "the rules to be read")
+    assert not _greets(server, "127.6.255.255")
+    assert _greets(server, "127.8.1.1")
+    server.write(policy=replace(server.rules.policy, allow=("127.7.0.0/16",)))
+    wait_for(lambda: _greets(server, "127.7.1.1"), "the rules to be read")
+    server.state.listed.unlink()
+    assert _greets(server, "127.6.1.1")
+
+
 def test_a_hundred_thousand_are_told_at_once_and_told_back(server: TunnelServer) -> None:
     many = {f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}": 0 for n in range(100_000)}
     asyncio.run(server.control.ban(many))

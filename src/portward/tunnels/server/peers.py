@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import asyncssh
 
 from portward.facts import KeyRefused
+from portward.host.networkfile import find
 from portward.host.networks import NetworkMap
 from portward.host.paths import State
 from portward.tunnels.control import Pending
@@ -37,6 +38,7 @@ class Peers:
         self.approvals = Approvals()
         self.all: set[Peer] = set()
         self.banned: NetworkMap[int] = NetworkMap()
+        self._listed = state.listed
         self._startups: Startups[Peer] = Startups()
         self._quota = Quota()
 
@@ -49,7 +51,7 @@ class Peers:
             return
         if self._is_banned(peer.address):
             peer.connection.drop("banned")
-        elif policy.deny and comes_from(policy.deny, peer.address):
+        elif (policy.deny and comes_from(policy.deny, peer.address)) or find(self._listed, peer.address):
             peer.connection.drop("denied")
         else:
             for one in self._startups.enter(peer, peer.address):
