@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import certificates, limits, run, tunnels
+from bench import certificates, judging, limits, run, tunnels
 
-OTHERS = {"certificates": certificates.main, "tunnels": tunnels.main, "limits": limits.main}
+OTHERS = {
+    "certificates": certificates.main,
+    "judging": judging.main,
+    "limits": limits.main,
+    "tunnels": tunnels.main,
+}
 
 first, rest = sys.argv[1:2], sys.argv[2:]
 sys.exit(OTHERS[first[0]](rest) if first and first[0] in OTHERS else run.main(sys.argv[1:]))

@@ -20,7 +20,6 @@ from typing import Protocol
 
 from portward.config import Settings
 from portward.config.defence import Defence
-from portward.config.detectors import Scope
 from portward.config.values import spell_duration
 from portward.defense.detectors import Detector, detectors_of
 from portward.defense.familiar import Familiar
@@ -29,7 +28,7 @@ from portward.defense.ledger import Outcome, Wish
 from portward.defense.past import Past, facts_since
 from portward.defense.probes import NoPath, Probes
 from portward.defense.signs import Knowledge, Sign, signs_of
-from portward.defense.sources import source_of
+from portward.defense.sources import sources_of
 from portward.errors import PortwardError
 from portward.facts import BanLifted, Fact, LoggedIn, ShadowBan, SourceBanned
 
@@ -44,7 +43,6 @@ _AT_ONCE = 200
 _BANNED_WITHIN = timedelta(seconds=10)
 """So long the ledger may take until it tells of a ban; what the source does meanwhile is no new sign."""
 _FOR_GOOD = datetime.max.replace(tzinfo=UTC)
-_SCOPES: tuple[Scope, ...] = ("address", "prefix", "network")
 
 
 class Ledger(Protocol):
@@ -197,7 +195,7 @@ class Guard:
             self._wait_for(verdict)
 
     def _is_banned(self, address: str, now: datetime) -> bool:
-        return any(self._banned.get(source_of(address, scope), now) > now for scope in _SCOPES)
+        return any(self._banned.get(source, now) > now for source in sources_of(address))
 
     def _note_ban(self, source: str, until: datetime) -> None:
         self._banned[source] = until

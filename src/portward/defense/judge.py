@@ -6,7 +6,7 @@
 Memory is bounded, however many sources there are: of all windows, those that grew last are kept.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -49,26 +49,24 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Window:
-    entries: deque[_Entry] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
+    entries: list[_Entry] = field(default_factory=list)
     weight: int = 0
 
     def add(self, entry: _Entry) -> None:
         self.entries.append(entry)
         self.weight += entry.weight
-        if entry.what:
-            self.seen.add(entry.what)
         if len(self.entries) > EVIDENCE:
             self.entries[-EVIDENCE - 1].fact = None
 
+    def holds(self, what: str) -> bool:
+        return any(entry.what == what for entry in self.entries)
+
     def drop_before(self, time: datetime) -> int:
         """Forget what is older. Returns how many entries that were."""
-        before = len(self.entries)
-        while self.entries and self.entries[0].at < time:
-            entry = self.entries.popleft()
-            self.weight -= entry.weight
-            self.seen.discard(entry.what)
-        return before - len(self.entries)
+        old = next((place for place, entry in enumerate(self.entries) if entry.at >= time), len(self.entries))
+        self.weight -= sum(entry.weight for entry in self.entries[:old])
+        del self.entries[:old]
+        return old
 
 
 class Judge:
@@ -93,7 +91,7 @@ class Judge:
         if not key[1]:
             return None
         window = self._window(key, now)
-        if sign.what in window.seen:
+        if sign.what and window.holds(sign.what):
             return None
         window.add(_Entry(at, sign.source, sign.account, sign.what, sign.weight, _short(sign.fact)))
         self._signs += 1

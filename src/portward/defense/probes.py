@@ -64,5 +64,5 @@ class Probes:
 def _pattern(groups: list[list[str]]) -> re.Pattern[str]:
     if not groups:
         return re.compile("(?!)")
-    spelt = ("|".join(re.escape(path).replace(r"\*", "[^/]*") for path in paths) for paths in groups)
-    return re.compile("(?:" + "|".join(f"({group})" for group in spelt) + ")(?=/|$)")
+    spelt = ("|".join(re.escape(path[1:]).replace(r"\*", "[^/]*") for path in paths) for paths in groups)
+    return re.compile("/(?:" + "|".join(f"({group})" for group in spelt) + ")(?=/|$)")

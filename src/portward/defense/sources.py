@@ -6,34 +6,32 @@ source_of("203.0.113.7", "network")             # '203.0.113.0/24'
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from portward.config.detectors import Scope
 
-_LENGTHS: dict[Scope, tuple[int, int]] = {
-    "address": (32, 128),
-    "prefix": (32, 64),
-    "account": (32, 64),
-    "network": (24, 48),
-}
-"""Of IPv4 and IPv6. Who has one IPv6 address has at least a /64 (RFC 6177), and often a /48."""
+_PLACES: dict[Scope, int] = {"address": 0, "prefix": 1, "account": 1, "network": 2}
 
 
-@lru_cache(maxsize=4096)
 def source_of(address: str, scope: Scope) -> str:
     """The source that an address counts as; empty for a text that is no address."""
-    parsed = _parsed(address)
-    if parsed is None:
-        return ""
-    bits = _LENGTHS[scope][parsed.version == 6]
-    return str(parsed) if bits == parsed.max_prefixlen else str(ip_network((int(parsed), bits), strict=False))
+    return sources_of(address)[_PLACES[scope]]
 
 
-@lru_cache(maxsize=4096)
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+@lru_cache(maxsize=16_384)
+def sources_of(address: str) -> tuple[str, str, str]:
+    """The same for the scopes address, prefix and network: /32 and /128, /32 and /64, /24 and /48.
+
+    Who has one IPv6 address has at least a /64 (RFC 6177), and often a /48.
+    """
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return None
+        return "", "", ""
     mapped = getattr(parsed, "ipv4_mapped", None)
-    return mapped if isinstance(mapped, IPv4Address) else parsed
+    parsed = mapped if isinstance(mapped, IPv4Address) else parsed
+    own = str(parsed)
+    if isinstance(parsed, IPv4Address):
+        return own, own, f"{own.rpartition('.')[0]}.0/24"
+    prefix, network = (str(ip_network((int(parsed), bits), strict=False)) for bits in (64, 48))
+    return own, prefix, network

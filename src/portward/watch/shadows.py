@@ -19,11 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from portward.config.detectors import Scope
-from portward.defense.sources import source_of
+from portward.defense.sources import sources_of
 
 _ADDRESS = b'"ip":"'
-_SCOPES: tuple[Scope, ...] = ("address", "prefix", "network")
 _MOST_SAMPLES = 5
 
 
@@ -100,7 +98,7 @@ class Shadows:
 
     def _over(self, address: str) -> tuple[tuple[Shadow, ...], str]:
         if address not in self._by_address:
-            sources = {source_of(address, scope) for scope in _SCOPES}
+            sources = set(sources_of(address))
             shadows = tuple(shadow for source in sources for shadow in self._by_source.get(source, ()))
             found = shadows, self._list_of(address)
             if len(self._by_address) > 100_000:
