@@ -41,6 +41,15 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+def signature_of(path: Path) -> tuple[int, ...] | None:
+    """What tells one content from another without reading it; None where there is no file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+
 @contextmanager
 def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     new = path.with_name(f".{path.name}.{os.urandom(8).hex()}")

@@ -107,6 +107,7 @@ class Configuration:
         self._passes_alpn = False
         self.applied: Outcome | None = None
         self.rejected: Outcome | None = None
+        self._read_last = files.signature_of(path)
         self._first, self._text = self._read_or_last_good()
 
     @property
@@ -143,9 +144,9 @@ class Configuration:
             return await self._reload()
 
     async def follow(self) -> None:
-        """The file may have changed: as `reload`, unless what it says is in force already."""
+        """The file may have changed: as `reload`, unless it was read since."""
         async with self._changing:
-            if self.rejected is not None or self._says() != self._text:
+            if files.signature_of(self.path) != self._read_last:
                 await self._reload()
 
     async def republish(self) -> None:
@@ -178,6 +179,7 @@ class Configuration:
             self._in_force = fresh
 
     async def _reload(self) -> Outcome:
+        self._read_last = files.signature_of(self.path)
         try:
             return await self._apply(*self._read(text_of(self.path)))
         except PortwardError as error:
@@ -204,7 +206,7 @@ class Configuration:
         before = self._in_force.of_file if self._in_force else None
         if self._in_force and self.applied and before == settings:
             await self._mend(self._in_force)
-            self._text, self.rejected = text, None
+            self.rejected = None
             return self.applied
         await self._check_ports(before, settings)
         Retention(settings.log.rotate, settings.log.keep).save(self._state)
@@ -215,7 +217,7 @@ class Configuration:
             await self._certificates.renew()
         if self.rejected is None or before is not None:
             files.replace(self._state.last_good, text.encode())
-        self._text, self.applied = text, Outcome(self._clock(), how, _difference(before, settings))
+        self.applied = Outcome(self._clock(), how, _difference(before, settings))
         self.rejected = self.rejected if before is None else None
         await self._record(ConfigApplied(time=self._clock(), how=how, summary=self.applied.summary))
         return self.applied
@@ -277,13 +279,6 @@ class Configuration:
             if not self._state.last_good.exists():
                 raise
             return self._last_good(error)
-
-    def _says(self) -> str | None:
-        """The file as it is now; None where it can't be read."""
-        try:
-            return text_of(self.path)
-        except ConfigError:
-            return None
 
     def _has_other_last_good(self) -> bool:
         return self._state.last_good.exists() and text_of(self._state.last_good) != self._text

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from portward.host.files import signature_of
 from portward.pki.own_files import OwnFiles
 
 _LINKS = 40
@@ -25,7 +26,7 @@ _LOOK_EACH = 5000
 
 async def changes_of(path: Path, stop: asyncio.Event) -> AsyncIterator[None]:
     """Yields whenever the file may have changed, until `stop`. A file that is away is waited for."""
-    seen = _signature(path)
+    seen = signature_of(path)
     while not stop.is_set():
         way = way_to(path)
         watched = {place.parent for place in way if place.parent.is_dir()}
@@ -41,7 +42,7 @@ async def changes_of(path: Path, stop: asyncio.Event) -> AsyncIterator[None]:
         )
         async with aclosing(watching):
             async for happened in watching:
-                now = _signature(path)
+                now = signature_of(path)
                 if now is not None and (happened or now != seen):
                     seen = now
                     yield
@@ -69,15 +70,6 @@ def way_to(path: Path) -> tuple[Path, ...]:
 
 def _is_one_of(names: set[str], _: object, changed: str) -> bool:
     return changed in names
-
-
-def _signature(path: Path) -> tuple[int, ...] | None:
-    """What tells one content from another without reading it; None where there is no file."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
 async def follow_own_files(own_files: OwnFiles) -> None:
