@@ -23,7 +23,7 @@ from portward.defense.geo.atlas import Atlas, Kind
 from portward.defense.geo.download import MOST_BYTES, Fetched, check_digest, download
 from portward.defense.geo.making import make, refuse_poorer
 from portward.defense.geo.shipped import COUNTRIES, installed
-from portward.defense.geo.sources import rows
+from portward.defense.geo.sources import day_of, rows
 from portward.errors import Invalid, PortwardError
 
 _MEMORY = 3 << 30
@@ -76,7 +76,7 @@ def fetch(order: Order) -> Mapping[str, Any]:
             "kind": order.kind,
             "source": order.source or order.url or Path(order.file).name,
             "licence": order.licence,
-            "date": order.date or fetched.modified,
+            "date": order.date or day_of(path) or fetched.modified,
             "size": fetched.size,
             "digest": _digest(path),
             "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),

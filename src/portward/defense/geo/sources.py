@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -47,6 +48,17 @@ def rows(path: Path, kind: Kind) -> Iterator[Row]:
             yield from _rows_of(found, kind)
     except (EOFError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"{path.name} can't be unpacked: {error}", way_out="download it again") from error
+
+
+def day_of(path: Path) -> str:
+    """The day on which a database in MaxMind's format was built, as 2026-06-17; empty for anything else."""
+    import maxminddb
+
+    with _opened(path) as found:
+        for database in _chosen({name: file for name, file in found.items() if _is_mmdb(file)}):
+            with maxminddb.open_database(database) as reader:
+                return datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date().isoformat()
+    return ""
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.defense.geo.data import mmdb
 
 from portward.defense.geo import sources
 from portward.defense.geo.atlas import Kind, number_of
-from portward.defense.geo.sources import Row, rows
+from portward.defense.geo.sources import Row, day_of, rows
 from portward.errors import Invalid
 
 DE, US = number_of("DE"), number_of("US")
@@ -64,6 +65,20 @@ def test_packed_files_are_read_as_the_plain_ones(put: Put) -> None:
     for name, packed in (("a.zip", zipped), ("a.tgz", tarred)):
         content = packed(x_ipv4__csv=v4, x_ipv6__csv=v6, x_ipv4_num__txt="no data", **{"x-ipv4-num__csv": "1,2,FR\n"})
         assert list(rows(put(name, content), "countries")) == EXPECTED
+
+
+def test_databases_in_maxminds_format_are_read_with_their_day(put: Put) -> None:
+    content = mmdb("DE", 1_781_726_061)
+    expected = [Row(2**31, 2**32 - 1, 4, DE)]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("inside/country.mmdb", content)
+    for name, data in {"a.mmdb": content, "a.mmdb.gz": gzip.compress(content), "a.zip": packed.getvalue()}.items():
+        path = put(name, data)
+        assert list(rows(path, "countries")) == expected
+        assert day_of(path) == "2026-06-17"
+    assert list(rows(put("a.mmdb", content), "networks")) == []
+    assert day_of(put("a.csv", LINES)) == ""
 
 
 def test_numbers_of_networks_are_read_in_each_of_the_usual_columns(put: Put) -> None:
