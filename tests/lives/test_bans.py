@@ -291,6 +291,20 @@ def test_a_page_tells_the_reason_the_end_and_a_request_id(whole: Gateway, networ
         plain_connection(whole, 9000, at=mallory, seconds=1).close()
 
 
+def test_without_a_keeper_the_command_line_frees_a_client_in_kernel_and_file(whole: Gateway) -> None:
+    ban(whole, "91.7.10.1")
+    ban(whole, "91.7.10.2")
+    whole.kill()
+    assert "91.7.10.1" in ruleset(whole.at)
+    whole.cli("ban", "remove", "91.7.10.1")
+    assert "91.7.10.1" not in ruleset(whole.at)
+    assert "91.7.10.2" in ruleset(whole.at)
+    assert "91.7.10.1" not in live(whole)
+    assert "91.7.10.2" in live(whole)
+    whole.start()
+    assert "91.7.10.1" not in ruleset(whole.at)
+
+
 def kernel_is_on(gateway: Gateway) -> bool:
     """False while no keeper answers."""
     with suppress(NotRunning):

@@ -196,6 +196,21 @@ def test_a_table_that_somebody_flushed_is_made_again_and_no_other_is_touched(net
     assert tables(gate) == {"theirs"}
 
 
+def test_a_second_gateway_of_a_machine_leaves_the_table_of_the_first_alone(network: Network, gate: Host) -> None:
+    mallory = network.host("91.7.6.2")
+
+    async def story(kernel: KernelBans) -> None:
+        await kernel.enforce([ban("91.7.6.2")])
+        second = KernelBans(Nftables())
+        await second.follow([])
+        await second.mend(Held(), clock())
+        assert "another Portward" in str(second.trouble)
+        await second.end()
+        assert not reaches(mallory, gate)
+
+    in_kernel(gate, story)
+
+
 def test_without_the_right_it_says_so_and_how_to_give_it(gate: Host) -> None:
     program = (
         "import asyncio, datetime; from tests.lives.test_kernel import *\n"

@@ -39,12 +39,15 @@ def _print(report: Mapping[str, Any]) -> None:
         "services": report.get("services"),
         "accounts": report.get("accounts"),
         "sessions": report.get("sessions"),
+        "bans": _bans(report.get("defence", {})),
         "devices": report.get("devices"),
         "lost log lines": report.get("dropped_log_lines"),
     }
     fields(said, {heading: heading for heading in said})
     for feature, reason in edge.get("off", {}).items():
         print(f"off: {feature} ({reason})")
+    for line in _without_kernel(report.get("defence", {}).get("kernel", {})):
+        print(line)
     if rejected:
         print(f"\nNOT APPLIED at {spell(rejected.get('at'))}; what was in force goes on:")
         for line in str(rejected.get("reason", "")).splitlines():
@@ -57,6 +60,24 @@ def _print(report: Mapping[str, Any]) -> None:
             print(f"\nNOT USED: {file['file']}: {file['problem']}; what it held before goes on")
         for remark in file["remarks"]:
             print(f"{file['file']}: {remark}")
+
+
+def _bans(said: Mapping[str, Any]) -> str:
+    """How many hold, and where."""
+    if "bans" not in said:
+        return ""
+    kernel = said.get("kernel", {})
+    if kernel.get("on"):
+        return f"{said['bans']} hold, in the kernel and at the edge"
+    return f"{said['bans']} hold, at the edge alone"
+
+
+def _without_kernel(kernel: Mapping[str, Any]) -> list[str]:
+    """Why the kernel does not drop banned sources, and what to do about it; nothing where it does."""
+    if not kernel.get("why"):
+        return []
+    way_out = [f"  → {spell(kernel['way_out'])}"] if kernel.get("way_out") else []
+    return [f"off: bans in the kernel ({spell(kernel['why'])})", *way_out]
 
 
 def _tunnels(said: Mapping[str, Any]) -> str:

@@ -72,6 +72,19 @@ class KernelBans:
             if self._sure and changed:
                 await self._try(self._entry())
 
+    async def adopt(self) -> None:
+        """Go on with the table that a keeper has left behind, for a command that is given without one."""
+        async with self._changing:
+            try:
+                self._handles = await self._chains()
+                rules = await self._nft.ask("list", "chain", "inet", TABLE, "bans") if self._handles else []
+            except Environment as error:
+                self._fail(error)
+                return
+            names = re.findall(r"@b([46])_(\d+)", json.dumps(rules))
+            self._lengths = {(int(version), int(length)) for version, length in names}
+            self._sure = bool(self._handles)
+
     async def enforce(self, bans: Collection[Ban]) -> None:
         async with self._changing:
             for some in _pieces(bans, _AT_ONCE):
@@ -111,6 +124,8 @@ class KernelBans:
     async def _make(self, register: Register, now: datetime) -> None:
         """The whole table anew, with what the register holds; until the last element is in, the edge holds alone."""
         self._sure, self._lengths = False, set()
+        if not self._claimed():
+            return
         anew = [add("table", name=TABLE), delete("table", name=TABLE), add("table", name=TABLE)]
         if not await self._try([*anew, *_skeleton(), *self._entry()]):
             return
@@ -123,6 +138,7 @@ class KernelBans:
     async def _remove(self) -> None:
         self._sure, self._lengths = False, set()
         await self._try([add("table", name=TABLE), delete("table", name=TABLE)])
+        self._nft.release()
 
     async def _stands(self) -> bool:
         self._looks += 1
@@ -177,17 +193,28 @@ class KernelBans:
     def _knows(self, network: Network) -> bool:
         return self._sure and _length(network) in self._lengths
 
+    def _claimed(self) -> bool:
+        try:
+            self._nft.claim()
+        except Environment as error:
+            self._fail(error)
+            return False
+        return True
+
     async def _try(self, commands: Sequence[Command]) -> bool:
         """Whether it was done. What went wrong is kept, and told when it is new; mending begins anew then."""
         try:
             await self._nft.apply(commands)
         except Environment as error:
-            if self.trouble is None or self.trouble.message != error.message:
-                log.warning("the kernel does not keep banned sources out: %s", error)
-            self.trouble, self._sure = error, False
+            self._fail(error)
             return False
         self.trouble = None
         return True
+
+    def _fail(self, error: Environment) -> None:
+        if self.trouble is None or self.trouble.message != error.message:
+            log.warning("the kernel does not keep banned sources out: %s", error)
+        self.trouble, self._sure = error, False
 
 
 def _skeleton() -> list[Command]:

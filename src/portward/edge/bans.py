@@ -58,6 +58,10 @@ class EdgeBans:
         self._streams = Streams(runtime, map_file(state, "stream_sources"))
         self._changing = asyncio.Lock()
 
+    def adopt(self) -> None:
+        """Go on with the file that a keeper has left behind, for a command that is given without one."""
+        self._known.add(self._file.read())
+
     async def enforce(self, bans: Collection[Ban]) -> None:
         lines = {ban.source: line_of(ban) for ban in bans}
         async with self._changing:

@@ -10,6 +10,7 @@ table, and whatever else looks at a set with elements, takes a second.
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,6 +26,33 @@ _NO_RIGHT = "Operation not permitted"
 
 class Nftables:
     """Raises `Environment` throughout: nft is missing, or may not, or the kernel refuses."""
+
+    def __init__(self) -> None:
+        self._mine: socket.socket | None = None
+
+    def claim(self) -> None:
+        """Be the one Portward of this network that has the table. Raises `Environment` where another one is.
+
+        The name is freed with the process, however that ends.
+        """
+        if self._mine:
+            return
+        mine = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            mine.bind("\0portward/nftables")
+        except OSError as error:
+            mine.close()
+            raise Environment(
+                "another Portward of this machine keeps its bans in the kernel",
+                way_out="run one gateway on a machine, or set `defence.kernel = false` for the other",
+            ) from error
+        self._mine = mine
+
+    def release(self) -> None:
+        """Let another one have it."""
+        if self._mine:
+            self._mine.close()
+            self._mine = None
 
     async def apply(self, commands: Sequence[Command]) -> None:
         """Do all of this, or nothing."""

@@ -21,6 +21,10 @@ from portward.host.proc import members_of_session
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_LOWER = 3
+CAP_NET_ADMIN = 12
+"""Numbers of capabilities: linux/capability.h."""
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -102,9 +106,11 @@ class Children:
         environment: Mapping[str, str] | None = None,
         descriptors: Sequence[int] = (),
         death_signal: signal.Signals = signal.SIGKILL,
+        without: Sequence[int] = (),
     ) -> Child:
         """Start a program in a session of its own, with no stdin, our stdout and stderr, and these descriptors.
 
+        `without` names capabilities of ours that an ordinary user's program would inherit, and must not have.
         It gets `death_signal` when this process dies, however it dies. The kernel forgets that wish at a fork, and
         when a program with setuid or file capabilities is executed; such a program outlives a killed parent.
         `preexec_fn` is safe here, since this process has one thread, and it alone can look, after the wish is made,
@@ -114,6 +120,8 @@ class Children:
 
         def die_with_parent() -> None:
             _prctl(_PR_SET_PDEATHSIG, death_signal)
+            for capability in without:
+                _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_LOWER, capability)
             if os.getppid() != parent:
                 os.kill(os.getpid(), death_signal)
 
@@ -160,6 +168,6 @@ def _kill_session(leader: int) -> None:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
+def _prctl(option: int, value: int, second: int = 0) -> None:
+    if _libc.prctl(option, value, second, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")

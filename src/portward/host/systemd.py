@@ -34,11 +34,12 @@ TimeoutStopSec=20
 OOMPolicy=continue
 LimitNOFILE=524288
 
-# A static user, since the state outlives every run. Its one right: to bind low ports (443, 80, and 22 for tunnels).
+# A static user, since the state outlives every run. Its rights: to bind low ports (443, 80, and 22 for tunnels); and to
+# keep banned sources out in the kernel, in a table of its own, which the supervisor passes on to the keeper alone.
 User={user}
 Group={user}
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_NET_ADMIN
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_ADMIN
 NoNewPrivileges=yes
 UMask=0077
 StateDirectory=portward
@@ -65,7 +66,8 @@ LockPersonality=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+# Netlink is how nft speaks with the kernel.
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources

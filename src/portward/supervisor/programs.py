@@ -27,6 +27,7 @@ class Program:
     `wish`: it runs only while the reporting program says so: `X_TUNNELS=wanted`, until `X_TUNNELS=unwanted`. Whether it
     can run is its own matter: its deaths never end a start. `wanted_by` is a file that is there as long as the wish is,
     for a start at which the reporting program does not come up.
+    `filters`: it may change the kernel's packet filter, where the supervisor may.
     `shelf`: it may leave sockets with the supervisor, and gets them back at its next start.
     """
 
@@ -38,6 +39,7 @@ class Program:
     wish: str = ""
     wanted_by: Path | None = None
     shelf: bool = False
+    filters: bool = False
     grace: float = 5.0
     death_signal: signal.Signals = signal.SIGKILL
 
@@ -58,6 +60,7 @@ def all_programs(config: Path, state: State) -> tuple[Program, ...]:
             name="keeper",
             argv=(*python, "portward.keeper", "--config", str(config.absolute()), "--state", str(state.directory)),
             reports=True,
+            filters=True,
             listens=(state.portal_socket, state.events_socket),
         ),
         Program(

@@ -19,7 +19,7 @@ from portward.errors import PortwardError
 from portward.host.listeners import bequest, listen
 from portward.host.notify import NotifySocket, notify
 from portward.host.paths import State
-from portward.host.processes import Child, Children
+from portward.host.processes import CAP_NET_ADMIN, Child, Children
 from portward.supervisor import leftovers
 from portward.supervisor.lock import hold
 from portward.supervisor.programs import HEALTHY_AFTER, Program, pause_before_restart
@@ -173,6 +173,7 @@ class Supervisor:
                 environment=self._environment(program) | bequest(listeners, stored),
                 descriptors=[*(listener.fileno() for listener in listeners.values()), *stored.values()],
                 death_signal=program.death_signal,
+                without=() if program.filters else (CAP_NET_ADMIN,),
             )
         except OSError as error:
             complain(f"the {program.name} can't be started: {error}")

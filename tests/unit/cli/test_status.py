@@ -41,6 +41,16 @@ def test_it_shows_why_a_file_is_not_in_force(portward: Portward, fake: FakeKeepe
     assert "  portward.toml:3: domain: is wrong\n    → mend it\n" in text
 
 
+def test_it_shows_where_bans_hold_and_why_not_in_the_kernel(portward: Portward, fake: FakeKeeper) -> None:
+    kernel = {"on": False, "why": "the right is missing", "way_out": "give it"}
+    fake.answer("GET /status", REPORT | {"defence": {"bans": 3, "kernel": kernel}})
+    text = " ".join(portward("status").stdout.split())
+    assert "bans 3 hold, at the edge alone" in text
+    assert "off: bans in the kernel (the right is missing) → give it" in text
+    fake.answer("GET /status", REPORT | {"defence": {"bans": 3, "kernel": {"on": True}}})
+    assert "3 hold, in the kernel and at the edge" in portward("status").stdout
+
+
 def test_it_is_json_for_programs(portward: Portward, fake: FakeKeeper) -> None:
     fake.answer("GET /status", REPORT)
     assert json.loads(portward("status", "--json").stdout) == REPORT

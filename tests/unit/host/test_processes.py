@@ -135,3 +135,25 @@ def test_system_directories_are_searched_that_an_ordinary_users_path_leaves_out(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert find_program("haproxy") == "/usr/sbin/haproxy"
+
+
+def test_a_child_lacks_the_capabilities_that_it_must_not_have() -> None:
+    """As a service has them: an ordinary user with ambient capabilities. Needs root."""
+    assert os.geteuid() == 0, "only root can become a user with capabilities: run this test as root"
+    ambient = ["--ambient-caps", "+net_admin,+net_bind_service", "--inh-caps", "+net_admin,+net_bind_service"]
+    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *ambient]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", _PASSES_ON], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout.split() == ["CapEff:", f"{1 << 10:016x}", "CapEff:", f"{1 << 10 | 1 << 12:016x}"], done.stderr
+
+
+_PASSES_ON = """
+import asyncio
+from portward.host.processes import CAP_NET_ADMIN, Children
+async def life():
+    async with Children() as children:
+        for without in ((CAP_NET_ADMIN,), ()):
+            await children.start(["/bin/grep", "CapEff", "/proc/self/status"], without=without).wait()
+asyncio.run(life())
+"""

@@ -42,9 +42,9 @@ def test_systemd_rates_the_sandbox_below_two_and_a_half(unit: str) -> None:
     assert float(exposure[1]) < 2.5
 
 
-def test_the_service_has_no_right_but_to_bind_low_ports() -> None:
+def test_the_service_may_bind_low_ports_and_keep_bans_in_the_kernel_and_no_more() -> None:
     text = systemd.unit(Path("/opt/portward/.venv"))
-    assert re.findall(r"^\w*Capabilit\w+=(.*)$", text, re.MULTILINE) == ["CAP_NET_BIND_SERVICE"] * 2
+    assert re.findall(r"^\w*Capabilit\w+=(.*)$", text, re.MULTILINE) == ["CAP_NET_BIND_SERVICE CAP_NET_ADMIN"] * 2
     assert "User=portward\n" in text
     assert (
         "ExecStart=/opt/portward/.venv/bin/portward up --config /etc/portward/portward.toml --state /var/lib/portward\n"
