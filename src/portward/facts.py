@@ -217,8 +217,8 @@ class SourceBanned(Fact):
     """A source is shut out from now on. `source`, `reason`, `by`, `count` as in `model.Ban`; no `until`: for good."""
 
     source: str
-    reason: str
     by: str
+    reason: str = ""
     until: str = ""
     count: int = 1
 
@@ -228,8 +228,8 @@ class BanLifted(Fact):
     """A source may come again; `by` is `time` where its ban was over, an account, `cli`, or what made it."""
 
     source: str
-    reason: str
     by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

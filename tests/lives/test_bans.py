@@ -57,7 +57,7 @@ def edge(network: Network) -> Iterator[Gateway]:
 
 def ban(gateway: Gateway, source: str, **details: str) -> None:
     with gateway.admin() as admin:
-        admin.post("/bans", {"source": source, "reason": "drill", **details})
+        admin.post("/bans", {"source": source, **details})
 
 
 def lift(gateway: Gateway, source: str) -> None:

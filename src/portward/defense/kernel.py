@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from portward.defense.enforcement import Register
+from portward.defense.known import Known
 from portward.errors import Environment
 from portward.host.nftables import TABLE, Command, Nftables, add, delete, flush, from_set, prefix, to_ports
 from portward.model import Ban
@@ -45,6 +46,7 @@ class KernelBans:
         self._nft = nft
         self._changing = asyncio.Lock()
         self._lengths: set[tuple[int, int]] = set()
+        self._known = Known()
         self._handles: dict[str, int] = {}
         self._allowed: tuple[Network, ...] = ()
         self._pages: tuple[int, ...] = ()
@@ -89,12 +91,16 @@ class KernelBans:
         async with self._changing:
             for some in _pieces(bans, _AT_ONCE):
                 if self._sure:
-                    await self._try([*self._sets(some), *_replaced(some, datetime.now(UTC))])
+                    again = [ban.source for ban in some if ban.source in self._known]
+                    await self._try([*self._sets(some), *_taken_out(again), *_put_in(some, datetime.now(UTC))])
+                    self._known.add([ban.source for ban in some if ban.source not in self._known])
 
     async def lift(self, sources: Collection[str]) -> None:
         async with self._changing:
-            for some in _pieces([network for network in map(ip_network, sources) if self._knows(network)], _AT_ONCE):
-                await self._try([*_elements("add", some), *_elements("delete", some)])
+            gone = [source for source in sources if self._sure and _place(source)[:2] in self._lengths]
+            for some in _pieces(gone, _AT_ONCE):
+                await self._try(_taken_out(some))
+            self._known.drop(gone)
 
     async def mend(self, register: Register, now: datetime) -> list[str]:
         async with self._changing:
@@ -123,20 +129,21 @@ class KernelBans:
 
     async def _make(self, register: Register, now: datetime) -> None:
         """The whole table anew, with what the register holds; until the last element is in, the edge holds alone."""
-        self._sure, self._lengths = False, set()
+        self._sure, self._lengths, self._known = False, set(), Known()
         if not self._claimed():
             return
         anew = [add("table", name=TABLE), delete("table", name=TABLE), add("table", name=TABLE)]
         if not await self._try([*anew, *_skeleton(), *self._entry()]):
             return
         async for page in register.pages(now):
-            if not await self._try([*self._sets(page), *_added(page, datetime.now(UTC))]):
+            if not await self._try([*self._sets(page), *_put_in(page, datetime.now(UTC))]):
                 return
+            self._known.add([ban.source for ban in page])
         self._handles = await self._chains()
         self._sure = True
 
     async def _remove(self) -> None:
-        self._sure, self._lengths = False, set()
+        self._sure, self._lengths, self._known = False, set(), Known()
         await self._try([add("table", name=TABLE), delete("table", name=TABLE)])
         self._nft.release()
 
@@ -179,7 +186,7 @@ class KernelBans:
     def _sets(self, bans: Iterable[Ban]) -> list[Command]:
         """Sets, and the rules that ask them, for lengths of prefix that were not in use yet."""
         commands = []
-        for version, length in sorted({_length(ip_network(ban.source)) for ban in bans} - self._lengths):
+        for version, length in sorted({_place(ban.source)[:2] for ban in bans} - self._lengths):
             family, kind = _KINDS[version]
             name, mask = f"b{version}_{length}", str(ip_network((0 if version == 4 else "::", length)).netmask)
             whole = length == (32 if version == 4 else 128)
@@ -189,9 +196,6 @@ class KernelBans:
             ]
             self._lengths.add((version, length))
         return commands
-
-    def _knows(self, network: Network) -> bool:
-        return self._sure and _length(network) in self._lengths
 
     def _claimed(self) -> bool:
         try:
@@ -223,39 +227,34 @@ def _skeleton() -> list[Command]:
     return [*sets, add("chain", name="bans"), add("chain", name="entry", **entry)]
 
 
-def _added(bans: Iterable[Ban], now: datetime) -> list[Command]:
+def _put_in(bans: Iterable[Ban], now: datetime) -> list[Command]:
     by_set: dict[str, list[Any]] = {}
     for ban in bans:
         left = int((ban.until - now).total_seconds() + 1) if ban.until else 0
-        if left < 0:
-            continue
-        network = ip_network(ban.source)
-        value = str(network.network_address)
-        element = {"elem": {"val": value, "timeout": left}} if ban.until else value
-        by_set.setdefault(_set_name(network), []).append(element)
+        if left >= 0:
+            version, length, address = _place(ban.source)
+            element = {"elem": {"val": address, "timeout": left}} if ban.until else address
+            by_set.setdefault(f"b{version}_{length}", []).append(element)
     return [add("element", name=name, elem=elements) for name, elements in by_set.items()]
 
 
-def _replaced(bans: Collection[Ban], now: datetime) -> list[Command]:
-    """Kernels before 6.12 keep an element's first time-out, so it is taken out and put in, in one transaction."""
-    networks = [ip_network(ban.source) for ban in bans]
-    return [*_elements("add", networks), *_elements("delete", networks), *_added(bans, now)]
+def _taken_out(sources: Iterable[str]) -> list[Command]:
+    """To delete what is not there would be an error, so it is added before, in the same transaction.
 
-
-def _elements(verb: str, networks: Iterable[Network]) -> list[Command]:
+    What gets another end is taken out as well: kernels before 6.12 keep an element's first time-out.
+    """
     by_set: dict[str, list[str]] = {}
-    for network in networks:
-        by_set.setdefault(_set_name(network), []).append(str(network.network_address))
-    do = add if verb == "add" else delete
-    return [do("element", name=name, elem=elements) for name, elements in by_set.items()]
+    for version, length, address in map(_place, sources):
+        by_set.setdefault(f"b{version}_{length}", []).append(address)
+    commands = list(by_set.items())
+    return [do("element", name=name, elem=elements) for do in (add, delete) for name, elements in commands]
 
 
-def _set_name(network: Network) -> str:
-    return f"b{network.version}_{network.prefixlen}"
-
-
-def _length(network: Network) -> tuple[int, int]:
-    return network.version, network.prefixlen
+def _place(source: str) -> tuple[int, int, str]:
+    """Version, length of prefix and first address of a source in its one spelling; without the work of a parser."""
+    address, _, length = source.partition("/")
+    version = 6 if ":" in address else 4
+    return version, int(length) if length else (32 if version == 4 else 128), address
 
 
 def _merged(networks: Iterable[Network]) -> tuple[Network, ...]:

@@ -6,7 +6,7 @@ What is judged without being kept (errors that services answer, and the rest of 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -57,11 +57,13 @@ async def facts_since(past: Past, now: datetime, detectors: Iterable[Detector]) 
 
 
 def fact_of(event: Event) -> Fact:
-    """The fact that an event keeps. Raises `KeyError` for a kind that no detector looks at."""
+    """The fact that an event keeps, which leaves empty texts out. `KeyError` for a kind that no detector looks at."""
     kind = _KINDS[event.kind]
     known = {one.name for one in fields(kind)}
-    values: dict[str, Any] = {name: value for name, value in event.fields.items() if name in known}
-    return kind(**values, **{one.name: getattr(event, one.name) for one in fields(event) if one.name in known})
+    values: dict[str, Any] = {one.name: "" for one in fields(kind) if one.default is MISSING and one.name != "time"}
+    values |= {name: value for name, value in event.fields.items() if name in known}
+    values |= {one.name: getattr(event, one.name) for one in fields(event) if one.name in known}
+    return kind(**values)
 
 
 _KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in (*_SIGNS, *_LONGER)}

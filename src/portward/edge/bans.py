@@ -11,11 +11,8 @@ undone by a member (`defence.release`). HAProxy takes the line of the smallest n
 
 import asyncio
 import re
-from array import array
-from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import islice
 from math import ceil
@@ -23,6 +20,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from portward.defense.enforcement import Register
+from portward.defense.known import Known
 from portward.defense.release import may_end
 from portward.edge.mapfile import MapFile
 from portward.edge.publisher import Publisher
@@ -30,6 +28,7 @@ from portward.edge.render import FOR_GOOD, map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.errors import EdgeError
+from portward.host.files import private_directory
 from portward.host.paths import State
 from portward.model import Ban
 
@@ -54,12 +53,13 @@ class EdgeBans:
         self._runtime, self._publisher, self._allowed = runtime, publisher, allowed
         self._path = map_file(state, "bans")
         self._file = MapFile(self._path)
-        self._known = Known()
+        self._known, self._begun = Known(), False
         self._streams = Streams(runtime, map_file(state, "stream_sources"))
         self._changing = asyncio.Lock()
 
     def adopt(self) -> None:
         """Go on with the file that a keeper has left behind, for a command that is given without one."""
+        private_directory(self._path.parent)
         self._known.add(self._file.read())
 
     async def enforce(self, bans: Collection[Ban]) -> None:
@@ -68,6 +68,8 @@ class EdgeBans:
             again = [source for source in lines if source in self._known]
             self._write(lines, again)
             if not await self._answers():
+                if not self._begun:
+                    return
                 raise EdgeError("the edge is away; it reads who is banned when it is back")
             await self._take_out(again)
             await self._put_in(lines)
@@ -76,12 +78,14 @@ class EdgeBans:
     async def lift(self, sources: Collection[str]) -> None:
         async with self._changing:
             gone = [source for source in sources if source in self._known]
+            if not gone:
+                return
             if len(gone) > _ONE_BY_ONE:
                 await self._replace_without(set(gone))
                 return
             self._file.remove(gone)
             self._known.drop(gone)
-            if gone and await self._answers():
+            if await self._answers():
                 await self._take_out(gone)
 
     async def mend(self, register: Register, now: datetime) -> list[str]:
@@ -91,10 +95,10 @@ class EdgeBans:
             there = await self._lines() if await self._publisher.running() is not None else wanted
             if wanted == there == len(self._known) and self._path.exists():
                 return []
-            began = self._known.begun
+            begun, self._begun = self._begun, True
             await self._rewrite(register, now)
             await self._replace()
-            return [f"{abs(wanted - there) or wanted} lines of {self._path.name}"] if began else []
+            return [f"{abs(wanted - there) or wanted} lines of {self._path.name}"] if begun else []
 
     def _write(self, lines: Mapping[str, str], again: Collection[str]) -> None:
         self._file.begin()
@@ -106,7 +110,7 @@ class EdgeBans:
 
     async def _rewrite(self, register: Register, now: datetime) -> None:
         """The file anew, page by page: there may be a million."""
-        self._known = Known(begun=True)
+        self._known = Known()
         self._file.write({})
         async for page in register.pages(now):
             lines = {ban.source: line_of(ban) for ban in page}
@@ -136,7 +140,9 @@ class EdgeBans:
         await self._runtime.order(f"commit map @{number[1]} {self._path}")
 
     async def _answers(self) -> bool:
-        return await self._publisher.running() is not None or await self._publisher.wait_for_answer()
+        """One that died is back within a second; only a keeper waits for that."""
+        running = await self._publisher.running() is not None
+        return running or (self._begun and await self._publisher.wait_for_answer())
 
     async def _put_in(self, lines: Mapping[str, str]) -> None:
         await self._runtime.add_entries(self._path, lines.items())
@@ -173,33 +179,6 @@ class EdgeBans:
         await self._streams.cut(lambda stream: _is_among(stream.session_id, wanted, allowed))
 
 
-class Known:
-    """Which sources have a line, at 8 bytes each; two may be taken for each other, which costs a needless command."""
-
-    def __init__(self, *, begun: bool = False) -> None:
-        self.begun = begun
-        self._digests = array("Q")
-
-    def __len__(self) -> int:
-        return len(self._digests)
-
-    def __contains__(self, source: str) -> bool:
-        digest = _digest(source)
-        at = bisect_left(self._digests, digest)
-        return at < len(self._digests) and self._digests[at] == digest
-
-    def add(self, sources: Collection[str]) -> None:
-        if len(sources) > _ONE_BY_ONE:
-            self._digests = array("Q", sorted([*self._digests, *map(_digest, sources)]))
-        else:
-            for source in sources:
-                insort(self._digests, _digest(source))
-
-    def drop(self, sources: Iterable[str]) -> None:
-        gone = {_digest(source) for source in sources}
-        self._digests = array("Q", (digest for digest in self._digests if digest not in gone))
-
-
 def line_of(ban: Ban) -> str:
     """What stands behind a source: until when, and the reason in characters that mean nothing to HTML and HAProxy."""
     words = " ".join(re.sub(r"[^A-Za-z0-9 .,:_-]+", " ", ban.reason).split())[:_REASON_CHARACTERS]
@@ -220,10 +199,6 @@ def _is_among(source: str, wanted: Collection[str], allowed: Iterable[IPv4Networ
 
 def _plain(source: str) -> str:
     return source.strip("[]").removeprefix("::ffff:")
-
-
-def _digest(source: str) -> int:
-    return int.from_bytes(blake2b(source.encode(), digest_size=7).digest(), "big")
 
 
 def _pieces(values: Iterable[T], size: int) -> Iterator[list[T]]:
