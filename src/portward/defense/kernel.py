@@ -74,19 +74,6 @@ class KernelBans:
             if self._sure and changed:
                 await self._try(self._entry())
 
-    async def adopt(self) -> None:
-        """Go on with the table that a keeper has left behind, for a command that is given without one."""
-        async with self._changing:
-            try:
-                self._handles = await self._chains()
-                rules = await self._nft.ask("list", "chain", "inet", TABLE, "bans") if self._handles else []
-            except Environment as error:
-                self._fail(error)
-                return
-            names = re.findall(r"@b([46])_(\d+)", json.dumps(rules))
-            self._lengths = {(int(version), int(length)) for version, length in names}
-            self._sure = bool(self._handles)
-
     async def enforce(self, bans: Collection[Ban]) -> None:
         async with self._changing:
             for some in _pieces(bans, _AT_ONCE):

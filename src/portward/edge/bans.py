@@ -28,7 +28,6 @@ from portward.edge.render import FOR_GOOD, map_file
 from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.errors import EdgeError
-from portward.host.files import private_directory
 from portward.host.paths import State
 from portward.model import Ban
 
@@ -56,11 +55,6 @@ class EdgeBans:
         self._known, self._begun = Known(), False
         self._streams = Streams(runtime, map_file(state, "stream_sources"))
         self._changing = asyncio.Lock()
-
-    def adopt(self) -> None:
-        """Go on with the file that a keeper has left behind, for a command that is given without one."""
-        private_directory(self._path.parent)
-        self._known.add(self._file.read())
 
     async def enforce(self, bans: Collection[Ban]) -> None:
         lines = {ban.source: line_of(ban) for ban in bans}
