@@ -1,6 +1,5 @@
 """Networks that nothing shuts out: allow add, list, remove. They stand in `defence.allow` of portward.toml."""
 
-import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from portward.cli.editing import alone, apply, require_same_file, said, save
 from portward.cli.options import CONFIG, STATE, AsJson, ConfigFile, StateDirectory, Yes
-from portward.cli.output import confirm, print_json, table
+from portward.cli.output import confirm, print_json, table, terminal_address
 
 app = typer.Typer(help="Networks that no ban, list or limit shuts out.", no_args_is_help=True)
 
@@ -72,8 +71,7 @@ def _own_address_in(without: str, config: Path) -> str:
     from portward.config.allowing import allowed_in
     from portward.config.reading import text_of
 
-    came_from = os.environ.get("SSH_CONNECTION", "").partition(" ")[0].partition("%")[0]
-    if not came_from:
+    if not (came_from := terminal_address()):
         return ""
     address = ip_address(came_from)
     now, then = (any(address in network for network in allowed_in(text)) for text in (text_of(config), without))

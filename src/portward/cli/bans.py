@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from portward.cli.options import CONFIG, STATE, AsJson, ConfigFile, StateDirectory, Yes
-from portward.cli.output import confirm, fields, print_json, printable, spell, table
+from portward.cli.output import confirm, fields, print_json, printable, spell, table, terminal_address
 
 if TYPE_CHECKING:
     from portward.cli.client import Keeper
@@ -33,18 +33,28 @@ def add(
     reason: Annotated[str, typer.Option(help="Stands in the list.")] = "banned by hand",
     config: ConfigFile = CONFIG,
     state: StateDirectory = STATE,
+    yes: Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Shut a source out from now on, and cut what it holds open. Says why where it is exempt."""
-    from portward.cli.ledger import ledger
+    """Shut a source out from now on, and cut what it holds open. Says why where it is exempt.
 
+    Asks before it shuts out the address that you come from, and names the accounts that are logged in from there.
+    """
+    from portward.cli.ledger import ledger
+    from portward.defense.exempt import network_of
+
+    if (own := terminal_address()) and network_of(own).network_address in network_of(source):
+        confirm(f"You are connected from {own}, and would be shut out yourself. Go on?", yes=yes)
     body = {"source": source, "reason": reason, **({"for": for_} if for_ else {})}
     with ledger(state, config) as running:
-        ban = running.post("/bans", body)["ban"]
+        answer = running.post("/bans", body)
+    ban, hit = answer["ban"], answer["logged_in"]
     if json:
-        print_json(ban)
-    else:
-        print(f"{ban['source']} is shut out {_until(ban)}")
+        print_json({**ban, "logged_in": hit})
+        return
+    print(f"{ban['source']} is shut out {_until(ban)}")
+    if hit:
+        print(f"logged in from there: {', '.join(hit)}; `portward ban remove {ban['source']}` lets them in again")
 
 
 @app.command("list", epilog="Example: portward ban list --detector login")

@@ -6,6 +6,7 @@ What strangers sent (paths, user agents, SNI) is shown here too: nothing of it m
 """
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -82,6 +83,11 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise Invalid("this needs a confirmation, and there is no terminal to ask at", way_out="add --yes")
     typer.confirm(question, abort=True)
+
+
+def terminal_address() -> str:
+    """Where the SSH session of this terminal comes from; empty where there is none."""
+    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0].partition("%")[0]
 
 
 def _spell_time(text: str) -> str:

@@ -37,6 +37,8 @@ _LOOK_CLOSELY_EVERY = 20
 _KINDS = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 _RETURN: dict[str, Any] = {"return": None}
 _DROP: dict[str, Any] = {"drop": None}
+_COUNT: dict[str, Any] = {"counter": None}
+"""`nft list table inet portward` shows how many packets each rule has dropped."""
 
 
 class KernelBans:
@@ -179,7 +181,7 @@ class KernelBans:
             whole = length == (32 if version == 4 else 128)
             commands += [
                 add("set", name=name, type=kind, flags=["timeout"]),
-                add("rule", chain="bans", expr=[from_set(family, name, "" if whole else mask), _DROP]),
+                add("rule", chain="bans", expr=[from_set(family, name, "" if whole else mask), _COUNT, _DROP]),
             ]
             self._lengths.add((version, length))
         return commands

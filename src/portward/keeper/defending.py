@@ -22,7 +22,7 @@ from portward.config.spelling import spell_duration
 from portward.defense.blocklists import Blocklists, Wall
 from portward.defense.detectors import detectors_of
 from portward.defense.enforcement import Enforcer, Enforcers
-from portward.defense.exempt import Exemptions
+from portward.defense.exempt import Exemptions, Network, network_of
 from portward.defense.guard import Guard
 from portward.defense.kernel import KernelBans
 from portward.defense.ledger import Ledger
@@ -97,7 +97,7 @@ class Defending:
 
     def routes(self) -> list[Route]:
         """What the admin API tells and does about it."""
-        bans = BansApi(self.ledger, self.exemptions, self.lists.lists_of)
+        bans = BansApi(self.ledger, self.exemptions, self.lists.lists_of, self._logged_in_from)
         return [*bans.routes(), *DefenceApi(self, self.ledger, self.lists).routes()]
 
     def chores(self) -> list[Chore]:
@@ -127,6 +127,10 @@ class Defending:
             "ban": spell_duration(detector.ban),
             "scope": detector.scope,
         }
+
+    async def _logged_in_from(self, network: Network) -> Sequence[str]:
+        pairs = await self._store.sessions.addresses()
+        return sorted({name for name, address in pairs if address and network_of(address).network_address in network})
 
     def exemptions(self) -> Exemptions:
         """Who can't be banned now. The machine is asked again after some seconds, since its addresses change."""

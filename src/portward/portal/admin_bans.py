@@ -6,7 +6,7 @@ GET /bans?limit=1000&after=SOURCE lists those that hold, the newest first; `sear
 GET /bans/ADDRESS tells what shuts an address or network out, why it may not be banned, and what it was banned for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -28,15 +28,20 @@ _MOST = 5000
 
 
 class BansApi:
-    """`lists_of` names the block lists that an address stands on, each with the network there."""
+    """`lists_of` names the block lists that an address stands on, each with the network there.
+
+    `logged_in_from` names the accounts that are logged in from within a network.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         exemptions: Callable[[], Exemptions],
         lists_of: Callable[[str], Mapping[str, str]],
+        logged_in_from: Callable[[Network], Awaitable[Sequence[str]]],
     ) -> None:
         self._ledger, self._exemptions, self._lists_of = ledger, exemptions, lists_of
+        self._logged_in_from = logged_in_from
 
     def routes(self) -> list[Route]:
         return [
@@ -64,7 +69,8 @@ class BansApi:
         ban = await self._ledger.ban(
             order.source, until=order.until, for_=_length(order.for_), reason=order.reason, by=_BY
         )
-        return JSONResponse({"ban": documents.ban(ban)}, 201)
+        hit = await self._logged_in_from(network_of(ban.source))
+        return JSONResponse({"ban": documents.ban(ban), "logged_in": list(hit)}, 201)
 
     async def take(self, request: Request) -> Response:
         """What is refused is told with its reason, and does not hold up the rest."""

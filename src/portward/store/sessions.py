@@ -58,6 +58,12 @@ class Sessions:
         """All, or those of one account, newest first; those whose time is over too."""
         return await self._where(sessions.c.account == account if account is not None else None)
 
+    async def addresses(self) -> Sequence[tuple[str, str]]:
+        """Every pair of account and address from which a session of it was last used."""
+        query = select(sessions.c.account, sessions.c.address).distinct().order_by(sessions.c.account)
+        async with self._database.read() as connection:
+            return [(row.account, row.address) for row in await connection.execute(query)]
+
     async def count(self) -> int:
         """How many are kept; those whose time is over count until they are removed."""
         async with self._database.read() as connection:

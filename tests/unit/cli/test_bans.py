@@ -167,3 +167,15 @@ def test_a_mistake_in_portward_toml_keeps_nobody_locked_out(portward: Portward) 
 def test_without_a_store_there_is_nothing_to_ask(portward: Portward, state: Path) -> None:
     State(state).database.unlink()
     assert portward("ban", "list").exit_code == 7
+
+
+def test_nobody_shuts_out_his_own_terminal_by_mistake(portward: Portward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "203.0.113.7 50022 192.0.2.1 22")
+    assert portward("ban", "add", "203.0.113.8").exit_code == 0
+    for source in ("203.0.113.7", "203.0.113.0/24"):
+        result = portward("ban", "add", source)
+        assert result.exit_code == 6
+        assert "needs a confirmation" in result.stderr
+    assert banned(portward) == ["203.0.113.8"]
+    done(portward("ban", "add", "203.0.113.7", "--yes"))
+    assert banned(portward) == ["203.0.113.7", "203.0.113.8"]
