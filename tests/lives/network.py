@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gethostname
 from types import TracebackType
 from typing import Self
 
@@ -142,8 +143,10 @@ class Network:
         """`ip netns exec` shows a program the files of this directory in the place of those in /etc."""
         files = _FILES / host.name
         files.mkdir(parents=True, exist_ok=True)
-        lines = [f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **self._names}.items()]
-        (files / "hosts").write_text("\n".join(lines) + "\n")
+        names = {"localhost": "127.0.0.1", gethostname(): host.address, **self._names}
+        (files / "hosts").write_text("".join(f"{address} {name}\n" for name, address in names.items()))
+        # Nobody answers there, at once: another name server could not be reached, and programs would wait for it.
+        (files / "resolv.conf").write_text("nameserver 127.0.0.1\n")
 
     def _remove(self) -> None:
         for host in self.hosts:

@@ -46,13 +46,19 @@ class Answer:
 
 @contextmanager
 def connection(
-    gateway: "Gateway", sni: str, *, address: str = "127.0.0.1", at: "Host | None" = None, before: bytes = b""
+    gateway: "Gateway",
+    sni: str,
+    *,
+    address: str = "127.0.0.1",
+    at: "Host | None" = None,
+    before: bytes = b"",
+    seconds: float = _QUIET,
 ) -> Iterator[ssl.SSLSocket]:
     """A TLS connection for the name `sni`, from `address` of the loopback or from `at`, a host of the test's network.
 
     `before` goes ahead of the handshake (PROXY protocol).
     """
-    with plain_connection(gateway, gateway.https_port, address=address, at=at) as plain:
+    with plain_connection(gateway, gateway.https_port, address=address, at=at, seconds=seconds) as plain:
         plain.sendall(before)
         with gateway.tls("http/1.1").wrap_socket(plain, server_hostname=gateway.host(sni)) as secured:
             yield secured
@@ -61,10 +67,10 @@ def connection(
 def plain_connection(
     gateway: "Gateway", port: int, *, address: str = "127.0.0.1", at: "Host | None" = None, seconds: float = _QUIET
 ) -> socket.socket:
-    if at is None:
+    if (place := at or gateway.at) is None:
         return socket.create_connection((gateway.address(), port), seconds, source_address=(address, 0))
-    with at.inside():
-        return socket.create_connection((gateway.address(at), port), seconds)
+    with place.inside():
+        return socket.create_connection((gateway.address(place), port), seconds)
 
 
 def ask(gateway: "Gateway", sni: str, sent: bytes, **options: object) -> Answer:

@@ -6,7 +6,7 @@ with gateway.visitor() as ann:
     answer = ann.fetch("wiki", "/api")              # as a script does: no page navigation
 
 `address` is where the visitor seems to come from (127.0.0.0/8 works on Linux); `device` shows its certificate. `at` is
-a host of the test's own network: the visitor's connections are made from there.
+a host of the test's own network: the visitor's connections are made from there (from the gateway's own, if it has one).
 """
 
 from contextlib import nullcontext
@@ -76,10 +76,11 @@ class Visitor:
         at: "Host | None" = None,
         http2: bool = False,
         device: "Machine | None" = None,
+        seconds: float = 30,
     ) -> None:
-        self._gateway = gateway
-        transport = Nearby(gateway, None if at else address, at=at, http2=http2, device=device)
-        self.http = httpx.Client(transport=transport, trust_env=False, timeout=30)
+        self._gateway, place = gateway, at or gateway.at
+        transport = Nearby(gateway, None if place else address, at=place, http2=http2, device=device)
+        self.http = httpx.Client(transport=transport, trust_env=False, timeout=seconds)
 
     def __enter__(self) -> Self:
         return self
