@@ -2,10 +2,11 @@
 
 import sys
 
-from bench import certificates, judging, limits, run, tunnels
+from bench import certificates, defence, judging, limits, run, tunnels
 
 OTHERS = {
     "certificates": certificates.main,
+    "defence": defence.main,
     "judging": judging.main,
     "limits": limits.main,
     "tunnels": tunnels.main,

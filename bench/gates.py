@@ -65,9 +65,11 @@ def _identity(line: Line) -> bool:
 
 SECTIONS = ("global", "defaults", "ring ", "backend ", "frontend ", "listen ", "peers ")
 FRONTEND, SERVICES = "frontend https", "backend services"
+BANS = "Gate 2: bans and networks"
+LIMITS = "Gates 2 to 5: limits"
 GROUPS = (
-    Group("Gate 2: bans and networks", _rule(FRONTEND, " denied")),
-    Group("Gates 2 to 5: limits", _rule(FRONTEND, "track-sc", "sc_", "crowded", "refuse_rate")),
+    Group(BANS, _rule(FRONTEND, " denied")),
+    Group(LIMITS, _rule(FRONTEND, "track-sc", "sc_", "crowded", "refuse_rate")),
     Group("Gate 4: request", _rule(FRONTEND, "refuse_malformed", "refuse_method", "refuse_misdirected")),
     Group("Gate 5: identity", _identity),
     Group("Gate 6: service", _rule(SERVICES, "http-request", but=("set-timeout", "set-path"))),

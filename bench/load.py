@@ -25,6 +25,9 @@ HANDSHAKES_A_SECOND = 900
 class Target:
     port: int
     cookie: str
+    address: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """A command to run the generator by, such as `ip netns exec NAME`."""
 
     def url(self, path: str) -> str:
         return f"https://{HOST}:{self.port}{path}"
@@ -80,20 +83,25 @@ def _wrk(target: Target, path: str, seconds: float, core: int, *, connections: i
         *("wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s"),
         *("-s", str(HERE / "wrk.lua"), "-H", f"Cookie: {target.cookie}", target.url(path)),
     ]
-    return _generate(command, seconds, core, {"OPENSSL_CONF": str(HERE / "openssl.cnf")})
+    env = {"OPENSSL_CONF": str(HERE / "openssl.cnf"), "BENCH_ADDRESS": target.address}
+    return _generate([*target.prefix, *_on(core), *command], seconds, env)
 
 
 def _h2load(target: Target, core: int, seconds: float, options: Iterable[str]) -> str:
     command = [
         *("h2load", "-t1", "--tls13-ciphers=TLS_AES_128_GCM_SHA256", *options, "-H", f"Cookie: {target.cookie}"),
-        *(f"--connect-to=127.0.0.1:{target.port}", target.url("/small")),
+        *(f"--connect-to={target.address}:{target.port}", target.url("/small")),
     ]
-    return _generate(command, seconds, core, {})
+    return _generate([*target.prefix, *_on(core), *command], seconds, {})
 
 
-def _generate(command: list[str], seconds: float, core: int, env: Mapping[str, str]) -> str:
+def _on(core: int) -> tuple[str, ...]:
+    return "taskset", "--cpu-list", str(core)
+
+
+def _generate(command: list[str], seconds: float, env: Mapping[str, str]) -> str:
     done = subprocess.run(
-        ["taskset", "--cpu-list", str(core), *command],
+        command,
         capture_output=True,
         text=True,
         check=True,

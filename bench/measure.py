@@ -61,7 +61,7 @@ def measure(name: str, running: Running, load: Load, seconds: float, cores: Core
 
 
 def _measure_once(name: str, running: Running, load: Load, seconds: float, cores: Cores) -> Sample:
-    target = Target(running.port, running.cookie)
+    target = Target(running.port, running.cookie, running.address, running.load_prefix)
     began, busy, spent = time.monotonic(), busy_seconds(cores.product), cpu_seconds(running.programs)
     outcome = load.run(target, seconds, cores.load)
     spent_now, busy_now, ended = cpu_seconds(running.programs), busy_seconds(cores.product), time.monotonic()

@@ -1,8 +1,8 @@
--- Connects to 127.0.0.1 whatever name the URL has (that name is still sent as SNI), and prints the figures as one line
--- of JSON. There is no `request` or `response` function here: those would run, and cost, for every request.
+-- Connects to BENCH_ADDRESS (127.0.0.1) whatever name the URL has (that name is still sent as SNI), and prints the
+-- figures as one line of JSON. There is no `request` or `response` function here: those would run, and cost, for every request.
 
 function wrk.resolve(host, service)
-  wrk.addrs = wrk.lookup("127.0.0.1", service)
+  wrk.addrs = wrk.lookup(os.getenv("BENCH_ADDRESS") or "127.0.0.1", service)
 end
 
 function done(summary, latency, requests)

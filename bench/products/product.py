@@ -11,7 +11,7 @@ from bench.stage import Stage
 
 @dataclass(frozen=True)
 class Running:
-    """A product that answers at 127.0.0.1:`port`; `authority` is the certificate that vouches for it."""
+    """A product that answers at `address`:`port`; `authority` is the certificate that vouches for it."""
 
     port: int
     programs: Programs
@@ -19,6 +19,9 @@ class Running:
     cookie: str
     edge_config: Path = Path()
     """The haproxy.cfg that Portward wrote; peers have none."""
+    address: str = "127.0.0.1"
+    load_prefix: tuple[str, ...] = ()
+    """A command to run the load generator by, where it is on another machine of a network of the benchmark's own."""
 
 
 @dataclass(frozen=True)

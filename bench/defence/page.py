@@ -1,0 +1,152 @@
+"""docs/bench-defence.md: what was measured, how, and how to do it again.
+
+write(results, Path("docs"))
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import machine
+from bench.defence.judging import OURS, REGEX
+from bench.defence.judging import PEER as PEER_RUNNING
+from bench.defence.reaction import COMMAND, LOG, LOGIN, PEER
+from bench.defence.weight import NOTHING, Loaded
+from bench.figures import Sample, summarize
+
+Results = dict[str, Any]
+
+TEXT = """\
+# Benchmark: defence
+
+This page is written by `scripts/bench defence --docs`; nothing in it is edited by hand. Measured {when} on {cores}
+cores, {memory} of memory, {kernel}, {system}, with its own HAProxy {haproxy}, nftables {nft} and fail2ban {fail2ban}.
+
+Everything runs on machines of a network of its own (network namespaces on a bridge), with public addresses. Programs
+under test have one core, and whoever attacks or asks has the other. Files lie in memory.
+
+## From the last failed attempt to the first refused packet
+
+Portward and fail2ban watch the same log file of sshd at the same time, each on a machine of its own, and both ban by
+nftables after {tries} failures. {rounds} new addresses fail, one after the other. From each of them somebody knocks at
+both machines all the time, once a millisecond and a bit: finer than that nothing is measured. The time runs from the
+moment that the last line is written. fail2ban has Debian's filter, action and database, and watches by inotify.
+
+| | median | p99 | slowest |
+|---|---:|---:|---:|
+{reactions}
+
+The login's time runs from the answer to the last wrong password; a ban that is in force before that answer counts as 0.
+For `portward ban add` it runs from the moment that the keeper is asked. {command}
+
+## Lines of a log
+
+{lines:,} lines are written at once, three of ten of them failures, each of another address. fail2ban-regex reads the
+file alone, without a server.
+
+| | lines a second |
+|---|---:|
+{speeds}
+
+## What full lists cost
+
+A logged-in member's small requests over HTTPS (wrk, HTTP/1.1, 32 connections kept alive) and new connections with a
+full handshake (h2load), {weight_rounds} rounds of {seconds:.0f} s, interleaved, medians. “{nothing}” has no bans, no
+countries, and no rule that counts or limits.
+
+| in force | requests/s | of “nothing” | p99 | new connections/s | of “nothing” |
+|---|---:|---:|---:|---:|---:|
+{weights}
+
+What it takes to load them, from the start of `portward up` until it serves (bans lie in the store, the countries' data
+in their file), and what is in memory then:
+
+| in force | start | resident, all programs | of these the edge | the kernel's own |
+|---|---:|---:|---:|---:|
+{loads}
+
+The kernel's own is how much its slabs and pages grew meanwhile, nftables' sets among it.
+
+## Again
+
+    scripts/bench defence                       # everything, {minutes}
+    scripts/bench defence --part reaction       # or judging, or weight; the others' figures are kept
+    scripts/bench defence --docs                # writes this page
+
+It needs root, for the network.
+"""
+
+
+def text(results: Results) -> str:
+    """The page. Raises KeyError when a part has never been measured."""
+    found = machine.describe()
+    reaction, judging, weight = results["reaction"], results["judging"], results["weight"]
+    return TEXT.format(
+        when=max(part["measured_at"] for part in results.values()),
+        **reaction["versions"],
+        tries=reaction["tries"],
+        rounds=len(reaction["seconds"][LOG]),
+        reactions=_reactions(reaction["seconds"]),
+        command=_command(reaction),
+        lines=judging["lines"],
+        speeds="\n".join(f"| {name} | {judging['speeds'][name]:,.0f} |" for name in (OURS, PEER_RUNNING, REGEX)),
+        weight_rounds=weight["rounds"],
+        seconds=weight["seconds"],
+        nothing=NOTHING,
+        weights=_weights([Sample(**sample) for sample in weight["samples"]]),
+        loads=_loads({title: Loaded(**one) for title, one in weight["loaded"].items()}),
+        minutes="about ten minutes",
+        **{key: found[key] for key in ("cores", "memory", "kernel", "system")},
+    )
+
+
+def p99(values: Sequence[float]) -> float:
+    return sorted(values)[(len(values) * 99 - 1) // 100]
+
+
+def _reactions(seconds: Mapping[str, Sequence[float]]) -> str:
+    return "\n".join(
+        f"| {name} | {_ms(median(seconds[name]))} | {_ms(p99(seconds[name]))} | {_ms(max(seconds[name]))} |"
+        for name in (LOG, PEER, LOGIN, COMMAND)
+    )
+
+
+def _command(reaction: Mapping[str, Any]) -> str:
+    full = reaction["full"]
+    return (
+        f"With {full['bans']:,} bans there already, one more is in force after {_ms(median(full['seconds']))} "
+        f"(median; p99 {_ms(p99(full['seconds']))})."
+    )
+
+
+def _weights(samples: Sequence[Sample]) -> str:
+    figures = summarize(samples)
+    http, hands = figures["http1"], figures["handshake"]
+    base, first = http[NOTHING], hands[NOTHING]
+    return "\n".join(
+        f"| {title} | {one.rate:,.0f} | {one.rate / base.rate:.2f} | {one.p99_ms or 0:.1f} ms "
+        f"| {hands[title].rate:,.0f} | {hands[title].rate / first.rate:.2f} |"
+        for title, one in http.items()
+    )
+
+
+def _loads(loaded: Mapping[str, Loaded]) -> str:
+    return "\n".join(
+        f"| {title} | {one.start:.1f} s | {sum(one.memory.values()):.0f} MB | {one.memory['edge']:.0f} MB "
+        f"| {one.kernel:.0f} MB |"
+        for title, one in loaded.items()
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:,.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.1f} ms"
+
+
+def plain(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    return [asdict(sample) for sample in samples]
+
+
+def write(results: Results, directory: Path) -> None:
+    (directory / "bench-defence.md").write_text(text(results))

@@ -1,0 +1,103 @@
+"""What full lists cost a request that is allowed: bans, networks by country, limits; and what loading them takes.
+
+samples, loaded = weigh(place, network, rounds=3, seconds=4.0)
+
+Each variant is a gateway on a machine of its own, all at rest but the one that is asked. The load comes over a link
+from another machine, so that its packets pass the kernel's sets as well as the edge's maps.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lives.network import Host, Network
+
+from bench.defence.subject import PORT, Subject, fill, gateway
+from bench.figures import Sample
+from bench.load import LOADS
+from bench.measure import rounds, tell
+from bench.processes import resident_mb
+from bench.products import Running
+from bench.seed import seed
+from bench.stage import COOKIE_NAME, Cores, open_stage, wait_for_answer
+from portward.host.paths import State
+
+CORES = Cores(product=0, load=1)
+WEIGHTS = ("http1", "handshake")
+SERVICE = '[services.bench]\nupstream = "http://127.0.0.1:{upstream}"\naccess = "members"\n'
+EVERY_LIMIT = """\
+limits = {requests = 10_000_000, burst = 10_000_000, connections = 1_000_000, body = "100GB"}
+"""
+COUNTRIES = '[defence.countries]\ndeny = ["AQ"]\n'
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How much is in force. `limits`: those of a service too, beside the gateway's own."""
+
+    title: str
+    bans: int = 0
+    networks: int = 0
+    limits: bool = False
+
+
+NOTHING = "nothing of it"
+VARIANTS = (
+    Variant(NOTHING),
+    Variant("limits alone", limits=True),
+    Variant("limits, 500,000 networks by country", networks=500_000, limits=True),
+    Variant("the same and 100,000 bans", bans=100_000, networks=500_000, limits=True),
+    Variant("the same and 1,000,000 bans", bans=1_000_000, networks=500_000, limits=True),
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a variant took: seconds until the gateway answers, MB of each program, MB of the kernel's own."""
+
+    start: float
+    memory: Mapping[str, float]
+    kernel: float
+
+
+def weigh(place: Path, network: Network, count: int, seconds: float) -> tuple[Sequence[Sample], Mapping[str, Loaded]]:
+    """Samples by the title of each variant, and what they took to load."""
+    load = network.host("91.0.0.1")
+    loaded, running = {}, {}
+    with ExitStack() as stack:
+        for number, variant in enumerate(VARIANTS):
+            own = place / f"v{number}"
+            own.mkdir()
+            before = kernel_mb()
+            host = network.host(f"45.90.1.{number + 1}")
+            subject, running[variant.title] = stack.enter_context(_standing(own, host, load, variant))
+            loaded[variant.title] = Loaded(subject.ready, resident_mb(subject.programs), kernel_mb() - before)
+            tell(f"{variant.title}: {loaded[variant.title]}")
+        samples = list(rounds(running, [LOADS[name] for name in WEIGHTS], count, seconds, CORES))
+    return samples, loaded
+
+
+@contextmanager
+def _standing(place: Path, host: Host, load: Host, variant: Variant) -> Iterator[tuple[Subject, Running]]:
+    state = State(place / "state")
+    token = asyncio.run(seed(state, 100))
+    fill(state, variant.bans)
+    with host.inside(), open_stage(place, CORES) as stage:
+        settings = SERVICE.format(upstream=stage.upstream_port) + (EVERY_LIMIT if variant.limits else "")
+        if variant.networks:
+            settings += COUNTRIES
+        with gateway(place, host, settings, core=CORES.product) as subject:
+            authority, cookie = state.authority / "root.crt", f"{COOKIE_NAME}={token}"
+            wait_for_answer(subject.programs["supervisor"], PORT, authority, cookie)
+            yield (
+                subject,
+                Running(PORT, subject.programs, authority, cookie, state.haproxy_cfg, host.address, load.prefix),
+            )
+
+
+def kernel_mb() -> float:
+    """What the kernel holds for itself, in slabs and in pages: the sets of nftables among it."""
+    values = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return sum(int(values[key].split()[0]) for key in ("Slab", "VmallocUsed", "Percpu")) / 1e3

@@ -1,0 +1,73 @@
+"""What `scripts/bench defence` makes up and writes down, without a program running."""
+
+from ipaddress import ip_network
+from itertools import pairwise
+
+import pytest
+from bench.defence import page
+from bench.defence.judging import OURS, PEER, REGEX, log_lines
+from bench.defence.reaction import COMMAND, LOG, LOGIN, lines
+from bench.defence.reaction import PEER as PEER_REACTION
+from bench.defence.subject import banned
+from bench.defence.weight import NOTHING, VARIANTS, Loaded
+from bench.figures import Sample
+
+
+def test_three_lines_of_ten_tell_of_a_failure_and_each_of_another_address() -> None:
+    failures = [line for line in log_lines(1000) if "Failed password" in line]
+    assert len(failures) == 300
+    assert len({line.split(" from ")[1].split()[0] for line in failures}) == 300
+
+
+def test_an_attacker_fails_as_often_as_it_takes() -> None:
+    assert lines("91.64.0.1", 5).count("Failed password for root from 91.64.0.1 port") == 5
+
+
+def test_a_million_banned_sources_are_public_and_none_is_named_twice() -> None:
+    first = [ip_network(source) for source in banned(10_000)]
+    assert len(set(first)) == 10_000
+    assert all(one.is_global for one in first)
+    *_, last = banned(1_000_000)
+    assert ip_network(last).is_global
+    addresses = [one for one in first if one.version == 4]
+    assert all(one < other for one, other in pairwise(addresses))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 0), (100, 98), (101, 99), (200, 197)])
+def test_the_99th_percentile_is_a_value_that_was_measured(count: int, expected: int) -> None:
+    assert page.p99([float(number) for number in range(count)]) == expected
+
+
+def test_the_page_shows_each_part() -> None:
+    sample = {
+        "p99_ms": 2.0, "cpu_us": {"edge": 20.0}, "errors": 0, "busy": 0.9, "others": 0.0,
+    }  # fmt: skip
+    samples = [
+        Sample(load=load, product=one.title, rate=1000.0 - 50 * number, **sample)  # type: ignore[arg-type]
+        for load in ("http1", "handshake")
+        for number, one in enumerate(VARIANTS)
+    ]
+    loaded = {one.title: {"start": 1.5, "memory": {"edge": 40.0, "keeper": 90.0}, "kernel": 3.0} for one in VARIANTS}
+    text = page.text(
+        {
+            "reaction": {
+                "measured_at": "2026-11-20",
+                "tries": 5,
+                "seconds": {LOG: [0.0021], PEER_REACTION: [0.25], LOGIN: [0.0], COMMAND: [0.005]},
+                "full": {"bans": 100_000, "seconds": [0.0042]},
+                "versions": {"haproxy": "2.6.12", "nft": "1.0.6", "fail2ban": "1.0.2"},
+            },
+            "judging": {"measured_at": "2026-11-21", "lines": 100, "speeds": {OURS: 50_000, PEER: 5_000, REGEX: 6_000}},
+            "weight": {
+                "measured_at": "2026-11-20", "rounds": 3, "seconds": 4.0,
+                "samples": page.plain(samples), "loaded": loaded,
+            },
+        }
+    )  # fmt: skip
+    assert "Measured 2026-11-21" in text
+    assert f"| {LOG} | 2.1 ms | 2.1 ms | 2.1 ms |" in text
+    assert f"| {PEER_REACTION} | 250 ms |" in text
+    assert f"| {PEER} | 5,000 |" in text
+    assert f"| {VARIANTS[1].title} | 950 | 0.95 | 2.0 ms | 950 | 0.95 |" in text
+    assert f"| {NOTHING} | 1.5 s | 130 MB | 40 MB | 3 MB |" in text
+    assert Loaded(**loaded[NOTHING]).start == 1.5
