@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in options.part:
         results[name] = {"measured_at": f"{datetime.now(UTC):%Y-%m-%d}", **PARTS[name](options)}
+        RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if missing := set(PARTS) - set(results):
         print(f"not measured yet: {', '.join(sorted(missing))}")

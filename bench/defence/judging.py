@@ -33,6 +33,7 @@ def judging(place: Path, network: Network, count: int) -> Mapping[str, float]:
     log = place / "ours.log"
     log.touch()
     with gateway(place, ours, SETTINGS.format(log=log), core=0) as subject:
+        subject.wait_for_log(log)
         found[OURS] = count / _time(log, text, lambda: seen(subject) >= failures)
     log = place / "theirs.log"
     log.touch()

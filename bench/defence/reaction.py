@@ -53,16 +53,17 @@ def reactions(place: Path, network: Network, rounds: int) -> Mapping[str, Sequen
     found: dict[str, list[float]] = {LOG: [], PEER: [], LOGIN: [], COMMAND: []}
     with ExitStack() as stack:
         ours, theirs = network.host(OURS), network.host(OTHERS)
-        port = stack.enter_context(_listening(theirs))
+        doors = (stack.enter_context(_listening(ours)), stack.enter_context(_listening(theirs)))
         (place / "peer").mkdir()
         stack.enter_context(Fail2ban(place / "peer", theirs).watching(log, tries=TRIES, core=0))
         subject = stack.enter_context(gateway(place, ours, SETTINGS.format(log=log), core=0))
+        subject.wait_for_log(log)
         for number in range(1, rounds + 1):
-            both = _by_log(log, attackers, port)
+            both = _by_log(log, attackers, doors)
             found[LOG].append(both[0])
             found[PEER].append(both[1])
-            found[LOGIN].append(_by_login(attackers, subject))
-            found[COMMAND].append(by_command(attackers, subject))
+            found[LOGIN].append(_by_login(attackers, subject, doors[0]))
+            found[COMMAND].append(by_command(attackers, subject, doors[0]))
             tell(f"reaction {number}/{rounds}  " + "  ".join(f"{one[-1] * 1e3:7.1f} ms" for one in found.values()))
     return found
 
@@ -71,14 +72,15 @@ def reactions_when_full(place: Path, network: Network, bans: int, rounds: int) -
     """Seconds until one more ban is in force, with so many there."""
     fill(State(place / "state"), bans)
     attackers = Attackers(network)
-    with gateway(place, network.host(OURS), "", core=0) as subject:
-        return [by_command(attackers, subject) for _ in range(rounds)]
+    ours = network.host(OURS)
+    with gateway(place, ours, "", core=0) as subject, _listening(ours) as door:
+        return [by_command(attackers, subject, door) for _ in range(rounds)]
 
 
-def by_command(attackers: Attackers, subject: Subject) -> float:
+def by_command(attackers: Attackers, subject: Subject, door: int) -> float:
     """From the moment that a ban is asked for to the first refused packet."""
     source = attackers.next()
-    with Probe(attackers.host, source, OURS, PORT) as probe:
+    with Probe(attackers.host, source, OURS, door) as probe:
         asked = time.monotonic()
         subject.post("/bans", {"source": source, "reason": "benchmark", "for": "1h"})
         return max(0.0, probe.wait(PATIENCE) - asked)
@@ -93,11 +95,11 @@ def lines(source: str, count: int) -> str:
     )
 
 
-def _by_log(log: Path, attackers: Attackers, port: int) -> tuple[float, float]:
+def _by_log(log: Path, attackers: Attackers, doors: tuple[int, int]) -> tuple[float, float]:
     source = attackers.next()
     with (
-        Probe(attackers.host, source, OURS, PORT) as ours,
-        Probe(attackers.host, source, OTHERS, port) as theirs,
+        Probe(attackers.host, source, OURS, doors[0]) as ours,
+        Probe(attackers.host, source, OTHERS, doors[1]) as theirs,
         log.open("a") as out,
     ):
         out.write(lines(source, TRIES))
@@ -106,10 +108,10 @@ def _by_log(log: Path, attackers: Attackers, port: int) -> tuple[float, float]:
         return ours.wait(PATIENCE) - written, theirs.wait(PATIENCE) - written
 
 
-def _by_login(attackers: Attackers, subject: Subject) -> float:
+def _by_login(attackers: Attackers, subject: Subject, door: int) -> float:
     """The attempts are sent one after the other; the time runs from the answer to the last one, if it still comes."""
     source = attackers.next()
-    with Probe(attackers.host, source, OURS, PORT) as probe:
+    with Probe(attackers.host, source, OURS, door) as probe:
         for number in range(TRIES):
             _fail_to_log_in(attackers.host, source, f"nobody{number}", subject)
         answered = time.monotonic()
@@ -137,7 +139,7 @@ def _fail_to_log_in(host: Host, source: str, name: str, subject: Subject) -> Non
 
 @contextmanager
 def _listening(host: Host) -> Iterator[int]:
-    """Somebody who takes connections there, so that only a firewall refuses them."""
+    """A port where connections are taken, so that only the firewall refuses them; knocking there is nobody's sign."""
     with host.inside():
         listener = socket.create_server(("", 0), backlog=1000)
 

@@ -30,6 +30,7 @@ from portward.store import Store, migrate
 DOMAIN = "portward.localhost"
 PORT = 443
 _AT_ONCE = 20_000
+_PATIENCE = 30.0
 PLENTY = """\
 [limits]
 connections = 1_000_000
@@ -56,6 +57,21 @@ class Subject:
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         with keeper(self.state.directory) as asked:
             return asked.post(path, dict(body or {}))
+
+    def wait_for_log(self, log: Path) -> None:
+        """Return when lines of this log are read. Of a log that is new to it, only those count that come then."""
+        deadline = time.monotonic() + _PATIENCE
+        with log.open("a") as out:
+            while not self._lines_of(log):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{log} is not read")
+                out.write("Jan  1 00:00:00 gate nobody: nothing\n")
+                out.flush()
+                time.sleep(0.05)
+
+    def _lines_of(self, log: Path) -> int:
+        logs = self.get("/defence")["logs"]
+        return sum(int(one["lines"]) for one in logs if one["place"] == str(log))
 
 
 @contextmanager
