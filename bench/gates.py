@@ -68,8 +68,8 @@ FRONTEND, SERVICES = "frontend https", "backend services"
 BANS = "Gate 2: bans and networks"
 LIMITS = "Gates 2 to 5: limits"
 GROUPS = (
-    Group(BANS, _rule(FRONTEND, " denied")),
-    Group(LIMITS, _rule(FRONTEND, "track-sc", "sc_", "crowded", "refuse_rate")),
+    Group(BANS, _rule(FRONTEND, " denied", " dropped", "ban_known", "refuse_banned", "abroad", "refuse_country")),
+    Group(LIMITS, _rule(FRONTEND, "track-sc", "sc_", "sc-inc", "crowded", "refuse_rate", "bounded")),
     Group("Gate 4: request", _rule(FRONTEND, "refuse_malformed", "refuse_method", "refuse_misdirected")),
     Group("Gate 5: identity", _identity),
     Group("Gate 6: service", _rule(SERVICES, "http-request", but=("set-timeout", "set-path"))),

@@ -2,8 +2,8 @@
 
 speeds = judging(place, network, lines=100_000)         # {"Portward": 61000.0, "fail2ban": 5200.0, …}
 
-Three lines of ten tell of a failure, each of another address, so that nobody is banned and only judging is measured.
-The rest is what else sshd and others write there.
+Three lines of ten tell of a failure. Each address fails four times, once less than it takes, so that nobody is banned
+and only judging is measured. The rest is what else sshd and others write there.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.lives.network import Network
 
 from bench.defence.fail2ban import Fail2ban
-from bench.defence.reaction import SETTINGS
+from bench.defence.reaction import SETTINGS, TRIES
 from bench.defence.subject import Subject, gateway
 from bench.measure import tell
 
@@ -61,7 +61,8 @@ def seen(subject: Subject) -> int:
 def log_lines(count: int) -> Iterator[str]:
     now = f"{datetime.now(UTC):%b %d %H:%M:%S}"
     for number in range(count):
-        address, pid = IPv4Address("91.128.0.0") + number, 4000 + number % 60000
+        failure = number // 10 * 3 + (number % 10 > 2) + (number % 10 > 6)
+        address, pid = IPv4Address("91.128.0.0") + failure // (TRIES - 1), 4000 + number % 60000
         match number % 10:
             case 0 | 3 | 7:
                 said = f"sshd[{pid}]: Failed password for invalid user admin from {address} port 40022 ssh2"

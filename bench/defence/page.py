@@ -43,8 +43,8 @@ For `portward ban add` it runs from the moment that the keeper is asked. {comman
 
 ## Lines of a log
 
-{lines:,} lines are written at once, three of ten of them failures, each of another address. fail2ban-regex reads the
-file alone, without a server.
+{lines:,} lines are written at once, three of ten of them failures; each address fails once less than it takes to be
+banned. fail2ban-regex reads the file alone, without a server.
 
 | | lines a second |
 |---|---:|

@@ -9,26 +9,30 @@ from another machine, so that its packets pass the kernel's sets as well as the 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from tests.lives.network import Host, Network
 
 from bench.defence.subject import PORT, Subject, fill, gateway
 from bench.figures import Sample
+from bench.gates import BANS, GROUPS, LIMITS, serving, without
 from bench.load import LOADS
 from bench.measure import rounds, tell
 from bench.processes import resident_mb
 from bench.products import Running
 from bench.seed import seed
 from bench.stage import COOKIE_NAME, Cores, open_stage, wait_for_answer
+from portward.defense.geo.fetch import Order
+from portward.defense.geo.geography import Geography
 from portward.host.paths import State
 
 CORES = Cores(product=0, load=1)
 WEIGHTS = ("http1", "handshake")
 SERVICE = '[services.bench]\nupstream = "http://127.0.0.1:{upstream}"\naccess = "members"\n'
 EVERY_LIMIT = """\
-limits = {requests = 10_000_000, burst = 10_000_000, connections = 1_000_000, body = "100GB"}
+limits = {requests = 10_000_000, burst = 1_000_000, connections = 1_000_000, body = "100GB"}
 """
 COUNTRIES = '[defence.countries]\ndeny = ["AQ"]\n'
 
@@ -66,35 +70,69 @@ def weigh(place: Path, network: Network, count: int, seconds: float) -> tuple[Se
     """Samples by the title of each variant, and what they took to load."""
     load = network.host("91.0.0.1")
     loaded, running = {}, {}
+    cookies = [prepare(place / f"v{number}", variant) for number, variant in enumerate(VARIANTS)]
     with ExitStack() as stack:
         for number, variant in enumerate(VARIANTS):
-            own = place / f"v{number}"
-            own.mkdir()
             before = kernel_mb()
             host = network.host(f"45.90.1.{number + 1}")
-            subject, running[variant.title] = stack.enter_context(_standing(own, host, load, variant))
+            standing = _standing(place / f"v{number}", host, load, variant, cookies[number])
+            subject, running[variant.title] = stack.enter_context(standing)
             loaded[variant.title] = Loaded(subject.ready, resident_mb(subject.programs), kernel_mb() - before)
             tell(f"{variant.title}: {loaded[variant.title]}")
         samples = list(rounds(running, [LOADS[name] for name in WEIGHTS], count, seconds, CORES))
     return samples, loaded
 
 
-@contextmanager
-def _standing(place: Path, host: Host, load: Host, variant: Variant) -> Iterator[tuple[Subject, Running]]:
+def prepare(place: Path, variant: Variant) -> str:
+    """What the gateway finds at its start. Returns the cookie of a member who is logged in."""
+    place.mkdir()
     state = State(place / "state")
     token = asyncio.run(seed(state, 100))
     fill(state, variant.bans)
+    if variant.networks:
+        _settle(state, place, variant.networks)
+    return f"{COOKIE_NAME}={token}"
+
+
+@contextmanager
+def _standing(place: Path, host: Host, load: Host, variant: Variant, cookie: str) -> Iterator[tuple[Subject, Running]]:
+    state = State(place / "state")
     with host.inside(), open_stage(place, CORES) as stage:
         settings = SERVICE.format(upstream=stage.upstream_port) + (EVERY_LIMIT if variant.limits else "")
         if variant.networks:
             settings += COUNTRIES
         with gateway(place, host, settings, core=CORES.product) as subject:
-            authority, cookie = state.authority / "root.crt", f"{COOKIE_NAME}={token}"
+            authority = state.authority / "root.crt"
             wait_for_answer(subject.programs["supervisor"], PORT, authority, cookie)
-            yield (
-                subject,
-                Running(PORT, subject.programs, authority, cookie, state.haproxy_cfg, host.address, load.prefix),
-            )
+            whole = Running(PORT, subject.programs, authority, cookie, state.haproxy_cfg, host.address, load.prefix)
+            if variant.title != NOTHING:
+                yield subject, whole
+                return
+            with serving(bare(state.haproxy_cfg.read_text()), whole, stage, "bare") as edge:
+                yield subject, replace(edge, address=host.address, load_prefix=load.prefix)
+
+
+def _settle(state: State, place: Path, count: int) -> None:
+    """Data of which so many networks belong to one country."""
+    data = place / "countries.csv"
+    data.write_text("".join(f"{network},AQ\n" for network in scattered(count)))
+    order = Order(kind="countries", file=str(data), anyway=True)
+    asyncio.run(Geography(state.geo).update(order))
+
+
+def scattered(count: int) -> Iterator[str]:
+    """Half of them IPv4 /24, half IPv6 /48, and between each two a network that is none of them."""
+    for number in range(count // 2):
+        yield f"{IPv4Address('11.0.0.0') + 512 * number}/24"
+        yield f"{IPv6Address('2a00::') + (number << 81)}/48"
+
+
+def bare(config: str) -> str:
+    """Portward's own configuration without a rule that bans, counts or limits."""
+    for group in GROUPS:
+        if group.title in (BANS, LIMITS):
+            config = without(config, group)
+    return config
 
 
 def kernel_mb() -> float:

@@ -1,22 +1,24 @@
 """What `scripts/bench defence` makes up and writes down, without a program running."""
 
-from ipaddress import ip_network
+from collections import Counter
+from ipaddress import collapse_addresses, ip_network
 from itertools import pairwise
 
 import pytest
 from bench.defence import page
 from bench.defence.judging import OURS, PEER, REGEX, log_lines
-from bench.defence.reaction import COMMAND, LOG, LOGIN, lines
+from bench.defence.reaction import COMMAND, LOG, LOGIN, TRIES, lines
 from bench.defence.reaction import PEER as PEER_REACTION
 from bench.defence.subject import banned
-from bench.defence.weight import NOTHING, VARIANTS, Loaded
+from bench.defence.weight import NOTHING, VARIANTS, Loaded, scattered
 from bench.figures import Sample
 
 
-def test_three_lines_of_ten_tell_of_a_failure_and_each_of_another_address() -> None:
+def test_three_lines_of_ten_tell_of_a_failure_and_no_address_fails_often_enough_to_be_banned() -> None:
     failures = [line for line in log_lines(1000) if "Failed password" in line]
     assert len(failures) == 300
-    assert len({line.split(" from ")[1].split()[0] for line in failures}) == 300
+    addresses = Counter(line.split(" from ")[1].split()[0] for line in failures)
+    assert set(addresses.values()) == {TRIES - 1}
 
 
 def test_an_attacker_fails_as_often_as_it_takes() -> None:
@@ -34,6 +36,15 @@ def test_a_million_banned_sources_are_public_and_none_is_named_twice() -> None:
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, 0), (100, 98), (101, 99), (200, 197)])
+def test_networks_of_one_country_lie_apart_so_that_none_can_be_put_together() -> None:
+    some = [ip_network(network) for network in scattered(1000)]
+    assert len(list(collapse_addresses(one for one in some if one.version == 4))) == 500
+    assert len(list(collapse_addresses(one for one in some if one.version == 6))) == 500
+    *_, last4, last6 = scattered(500_000)
+    assert ip_network(last4).is_global
+    assert ip_network(last6).is_global
+
+
 def test_the_99th_percentile_is_a_value_that_was_measured(count: int, expected: int) -> None:
     assert page.p99([float(number) for number in range(count)]) == expected
 
