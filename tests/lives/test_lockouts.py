@@ -6,16 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlencode
 
+import httpx
 import pyotp
 import pytest
 from tests.lives.banning import banned, reaches
 from tests.lives.gateway import OWNER, Gateway
-from tests.lives.network import Network
+from tests.lives.network import Host, Network
 from tests.lives.places import short_directory
 from tests.lives.raw import ask, request
 from tests.lives.visitor import PASSWORD, Visitor
+from tests.lives.waiting import wait_for
 
 from portward.errors import Invalid
 
@@ -113,6 +117,34 @@ def test_an_allowlisted_address_is_let_in_after_a_hundred_failures(gateway: Gate
             page = owner.submit(page, username=OWNER, password=PASSWORD)
         assert owner.follow(page).status_code == 200
         assert owner.arrive("wiki").status_code == 200
+
+
+def test_a_country_rule_that_shuts_out_the_owners_own_country_is_undone_on_the_host(
+    gateway: Gateway, network: Network, tmp_path: Path
+) -> None:
+    data = tmp_path / "countries.csv"
+    data.write_text("62.6.0.0/16,NO\n62.4.0.0/16,SE\n62.5.0.0/16,SE\n")
+    gateway.cli("geo", "update", "--file", str(data), "--anyway")
+    home, neighbour = network.host("62.6.0.32"), network.host("62.6.0.33")
+    with gateway.log_in(OWNER, at=home) as owner:
+        gateway.change(defence={"countries": {"deny": ["NO"]}})
+        wait_for(lambda: not is_answered(gateway, home), "the owner's country to be shut out")
+        (shown,) = json.loads(gateway.cli("geo", "show", home.address, "--json"))
+        assert shown["country"] == "NO"
+        assert shown["refused"]
+        gateway.cli("allow", "add", home.address)
+        assert owner.arrive("wiki").status_code == 200
+        assert not is_answered(gateway, neighbour)
+    gateway.cli("allow", "remove", home.address)
+    gateway.change(defence={"countries": {"deny": ["AQ"]}})
+    wait_for(lambda: is_answered(gateway, neighbour), "the end of the rule")
+
+
+def is_answered(gateway: Gateway, host: Host) -> bool:
+    """Whether a visitor from there gets a page."""
+    with gateway.visitor(at=host, seconds=2) as visitor, suppress(httpx.TransportError):
+        return visitor.visit("auth", "/login").status_code == 200
+    return False
 
 
 def test_when_every_owner_has_lost_the_second_factor_the_host_lets_them_in_again(
