@@ -109,11 +109,14 @@ def _by_log(log: Path, attackers: Attackers, doors: tuple[int, int]) -> tuple[fl
 
 
 def _by_login(attackers: Attackers, subject: Subject, door: int) -> float:
-    """The attempts are sent one after the other; the time runs from the answer to the last one, if it still comes."""
+    """The attempts are sent one after the other; the time runs from the answer to the last one, if it still comes.
+
+    Each is for another account, since answers for one account are held back longer and longer.
+    """
     source = attackers.next()
     with Probe(attackers.host, source, OURS, door) as probe:
         for number in range(TRIES):
-            _fail_to_log_in(attackers.host, source, f"nobody{number}", subject)
+            _fail_to_log_in(attackers.host, source, f"nobody-{source}-{number}", subject)
         answered = time.monotonic()
         return max(0.0, probe.wait(PATIENCE) - answered)
 
