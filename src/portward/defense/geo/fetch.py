@@ -1,7 +1,7 @@
 """Takes over new data, if they are good: the program `python -m portward.defense.geo.fetch`.
 
     echo '{"kind": "countries", "file": "/tmp/countries.mmdb", "target": "/…/countries.geo", …}' | python -m …
-    python -m portward.defense.geo.fetch --shipped              # what set-up does
+    python -m portward.defense.geo.fetch --shipped [FILE]       # what set-up does; FILE where npm has fetched it
 
 The order is JSON on standard input, the answer JSON on standard output: `about` (see atlas.py), or `error` and
 `way_out`. What is at `target` stays until the new data are whole and were found good.
@@ -52,12 +52,13 @@ class Order:
         return json.dumps(asdict(self))
 
 
-def shipped(target: str = "") -> Order:
-    """The order for what this version of Portward was released with."""
+def shipped(target: str = "", file: str = "") -> Order:
+    """The order for what this version of Portward was released with; `file` where it lies here already."""
     return Order(
         kind="countries",
         target=target,
-        url=COUNTRIES.url,
+        file=file,
+        url="" if file else COUNTRIES.url,
         integrity=COUNTRIES.integrity,
         source=COUNTRIES.name,
         licence=COUNTRIES.licence,
@@ -120,8 +121,8 @@ def _about(path: Path) -> Mapping[str, Any] | None:
 
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    for_set_up = sys.argv[1:] == ["--shipped"]
-    order = shipped(str(installed("countries"))) if for_set_up else Order(**json.load(sys.stdin))
+    for_set_up = sys.argv[1:2] == ["--shipped"]
+    order = shipped(str(installed("countries")), *sys.argv[2:3]) if for_set_up else Order(**json.load(sys.stdin))
     try:
         about = fetch(order)
     except PortwardError as error:
