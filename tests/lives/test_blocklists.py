@@ -60,7 +60,11 @@ def test_who_is_on_a_list_is_refused_before_tls_and_others_are_served(place: Pla
     assert place.lets_in(place.ann)
     shown = place.gateway.cli("ban", "show", "91.7.7.7")
     assert "91.7.7.0/24 stands on the block list drop" in shown
+    assert json.loads(place.gateway.cli("defence", "status", "--json"))["walls"]["dropped"]["listed"] >= 1
+    place.gateway.change(defence={"kernel": False})
+    assert not place.lets_in(place.mallory)
     assert place.gateway.wait_for_events(kind="RequestRefused", rule="denied", address="91.7.7.7")
+    place.gateway.change(defence={"kernel": True})
 
 
 def test_the_allowlist_comes_first_within_a_second(place: Place) -> None:

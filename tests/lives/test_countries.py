@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lives.gateway import Gateway
@@ -66,6 +67,14 @@ class World:
         except OSError:
             return False
 
+    @property
+    def walls(self) -> dict[str, Any]:
+        return dict(json.loads(self.gateway.cli("defence", "status", "--json"))["walls"])
+
+    @property
+    def held_by_kernel(self) -> bool:
+        return bool(self.walls["on"])
+
     def status(self, at: Host, host: str = "open") -> int:
         with self.gateway.visitor(at=at) as somebody:
             return somebody.fetch(host).status_code
@@ -86,16 +95,24 @@ def _no_rule(world: World) -> Iterator[None]:
     world.rule()
 
 
-def test_who_comes_from_a_denied_country_never_sees_a_certificate(world: World) -> None:
+@pytest.mark.parametrize("kernel", [True, False])
+def test_who_comes_from_a_denied_country_never_sees_a_certificate(world: World, *, kernel: bool) -> None:
+    world.gateway.change(defence={"kernel": kernel})
     assert world.shows_certificate(world.far)
     world.rule(deny=["CN"])
+    assert world.held_by_kernel is kernel
     assert not world.shows_certificate(world.far)
     assert not world.shows_certificate(world.far6)
     assert not world.shows_certificate(world.far, sni="auth.gate.test")
     assert world.status(world.home) == 200
     assert world.status(world.lost) == 200
+    if kernel:
+        assert world.walls["dropped"]["abroad"] >= 3
+        assert "portward-walls" in world.here.run("nft", "list", "tables")
+        return
     (event, *_) = world.gateway.wait_for_events(rule="abroad", address="101.6.6.6")
     assert event["count"] >= 1
+    world.gateway.change(defence={"kernel": True})
 
 
 def test_where_only_one_country_may_come_strangers_and_the_unknown_stay_outside(world: World) -> None:

@@ -114,7 +114,8 @@ def _count(number: int, noun: str) -> str:
 def _print(found: Mapping[str, Any]) -> None:
     print(f"{found['bans']} sources are banned; `portward ban list` lists them")
     print("edge: on, before TLS; the SSH server too, where it runs")
-    print(f"kernel: {_kernel(found['kernel'])}\n")
+    print(f"kernel: {_kernel(found['kernel'])}")
+    print(f"countries and lists in the kernel: {_walls(found['walls'])}\n")
     columns = {"detector": "detector", "mode": "mode", "seen": "seen", "current": "current", "bans": "total"}
     table(found["detectors"], {**columns, "banned now": "banned"}, empty="every detector is off")
     print()
@@ -128,6 +129,13 @@ def _kernel(found: Mapping[str, Any]) -> str:
         return "on, before any program of this machine"
     way_out = f"; {spell(found['way_out'])}" if found["way_out"] else ""
     return f"off ({spell(found['why'])}{way_out})"
+
+
+def _walls(found: Mapping[str, Any]) -> str:
+    if found["on"]:
+        dropped = found["dropped"]
+        return f"on; packets refused: {dropped.get('listed', 0)} by lists, {dropped.get('abroad', 0)} by countries"
+    return _kernel(found) if found["why"] else "nothing to hold"
 
 
 def _print_detector(found: Mapping[str, Any]) -> None:

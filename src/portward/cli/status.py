@@ -46,7 +46,7 @@ def _print(report: Mapping[str, Any]) -> None:
     fields(said, {heading: heading for heading in said})
     for feature, reason in edge.get("off", {}).items():
         print(f"off: {feature} ({reason})")
-    for line in _without_kernel(report.get("defence", {}).get("kernel", {})):
+    for line in _without_kernel(report.get("defence", {})):
         print(line)
     if rejected:
         print(f"\nNOT APPLIED at {spell(rejected.get('at'))}; what was in force goes on:")
@@ -72,12 +72,17 @@ def _bans(said: Mapping[str, Any]) -> str:
     return f"{said['bans']} hold, at the edge alone"
 
 
-def _without_kernel(kernel: Mapping[str, Any]) -> list[str]:
-    """Why the kernel does not drop banned sources, and what to do about it; nothing where it does."""
-    if not kernel.get("why"):
-        return []
-    way_out = [f"  → {spell(kernel['way_out'])}"] if kernel.get("way_out") else []
-    return [f"off: bans in the kernel ({spell(kernel['why'])})", *way_out]
+def _without_kernel(said: Mapping[str, Any]) -> list[str]:
+    """What the kernel does not hold, why, and what to do about it; a reason for both is told once."""
+    lines: list[str] = []
+    told = ""
+    for name, what in (("kernel", "bans"), ("walls", "countries and block lists")):
+        part = said.get(name, {})
+        if part.get("why") and part["why"] != told:
+            told = part["why"]
+            lines.append(f"off: {what} in the kernel ({spell(told)})")
+            lines += [f"  → {spell(part['way_out'])}"] if part.get("way_out") else []
+    return lines
 
 
 def _tunnels(said: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class KernelBans:
     """An `Enforcer`. While it can't be used it does nothing, and `trouble` is set."""
 
     def __init__(self, nft: Nftables) -> None:
-        self._nft = nft
+        self.nft = nft
         self._changing = asyncio.Lock()
         self._lengths: set[tuple[int, int]] = set()
         self._known = Known()
@@ -67,7 +67,7 @@ class KernelBans:
         In force when it returns, where the table stands. Not `wanted` any more, the table goes.
         """
         async with self._changing:
-            allowed, pages = _merged(allowed), tuple(sorted(set(pages)))
+            allowed, pages = merged(allowed), tuple(sorted(set(pages)))
             changed = (allowed, pages) != (self._allowed, self._pages)
             self._allowed, self._pages = allowed, pages
             if self.wanted and not wanted:
@@ -110,7 +110,7 @@ class KernelBans:
         async with self._changing:
             try:
                 self._handles = await self._chains()
-                rules = json.dumps(await self._nft.ask("list", "chain", "inet", TABLE, "bans"))
+                rules = json.dumps(await self.nft.ask("list", "chain", "inet", TABLE, "bans"))
             except Environment:
                 return
             self._lengths = {(int(version), int(length)) for version, length in re.findall(r'"@b(\d)_(\d+)"', rules)}
@@ -134,7 +134,7 @@ class KernelBans:
     async def _remove(self) -> None:
         self._sure, self._lengths, self._known = False, set(), Known()
         await self._try([add("table", name=TABLE), delete("table", name=TABLE)])
-        self._nft.release()
+        self.nft.release()
 
     async def _stands(self) -> bool:
         self._looks += 1
@@ -148,11 +148,11 @@ class KernelBans:
 
     async def _chains(self) -> dict[str, int]:
         """Our chains and their handles: a table that somebody removed has others when it is back."""
-        answer = [one["chain"] for one in await self._nft.ask("list", "chains", "inet")]
+        answer = [one["chain"] for one in await self.nft.ask("list", "chains", "inet")]
         return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == TABLE}
 
     async def _rules(self) -> int:
-        return sum("rule" in one for one in await self._nft.ask("list", "chain", "inet", TABLE, "bans"))
+        return sum("rule" in one for one in await self.nft.ask("list", "chain", "inet", TABLE, "bans"))
 
     def _entry(self) -> list[Command]:
         """What is asked before a ban: the machine itself, the allowlist, and the edge's own page."""
@@ -188,7 +188,7 @@ class KernelBans:
 
     def _claimed(self) -> bool:
         try:
-            self._nft.claim()
+            self.nft.claim()
         except Environment as error:
             self._fail(error)
             return False
@@ -197,7 +197,7 @@ class KernelBans:
     async def _try(self, commands: Sequence[Command]) -> bool:
         """Whether it was done. What went wrong is kept, and told when it is new; mending begins anew then."""
         try:
-            await self._nft.apply(commands)
+            await self.nft.apply(commands)
         except Environment as error:
             self._fail(error)
             return False
@@ -246,7 +246,7 @@ def _place(source: str) -> tuple[int, int, str]:
     return version, int(length) if length else (32 if version == 4 else 128), address
 
 
-def _merged(networks: Iterable[Network]) -> tuple[Network, ...]:
+def merged(networks: Iterable[Network]) -> tuple[Network, ...]:
     """Without overlaps, which an interval set refuses."""
     wanted = list(networks)
     four = collapse_addresses(n for n in wanted if isinstance(n, IPv4Network))

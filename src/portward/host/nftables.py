@@ -58,15 +58,19 @@ class Nftables:
         """Do all of this, or nothing."""
         await self._run(("-f", "-"), json.dumps({"nftables": commands}).encode())
 
+    async def load(self, text: str) -> None:
+        """Do all of this, in nft's own words, or nothing."""
+        await self._run(("-f", "-"), text.encode(), form=())
+
     async def ask(self, *words: str) -> list[dict[str, Any]]:
         """What a command answers, without the line about nft itself."""
         answer = json.loads(await self._run(words, b""))["nftables"]
         return [one for one in answer if "metainfo" not in one]
 
-    async def _run(self, words: Iterable[str], stdin: bytes) -> bytes:
+    async def _run(self, words: Iterable[str], stdin: bytes, form: Iterable[str] = ("-j",)) -> bytes:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            find_program("nft"), "-j", *words, stdin=pipe, stdout=pipe, stderr=pipe
+            find_program("nft"), *form, *words, stdin=pipe, stdout=pipe, stderr=pipe
         )
         try:
             async with asyncio.timeout(_SECONDS):

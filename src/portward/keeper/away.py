@@ -46,7 +46,8 @@ async def without_keeper(state: State, settings: Settings, *, changing: bool) ->
         await kernel.adopt()
     async with Store.open(state.database) as store:
         journal, hosts = Journal(store), [route.host for route in settings.routes]
-        defending = Defending(state, store, kernel, [at_ssh], (), lambda: settings, lambda: hosts, journal, _clock)
+        asked = (lambda: settings, lambda: hosts, lambda: True)
+        defending = Defending(state, store, kernel, [at_ssh], (), *asked, journal, _clock)
         yield serve(defending.routes())
         if changing:
             await _tell_edge(state, store, settings)

@@ -1,6 +1,6 @@
 """Countries and networks in the keeper: what the rules in force come down to, and whom they must not lock out.
 
-    countries = Countries(geography, owners, record, clock)
+    countries = Countries(geography, owners, walls.refuse_abroad, record, clock)
     borders = await countries.borders(settings)
     exceptions = await countries.owners(settings)        # {'198.51.100.7/32': 'ann'}
     await countries.update(order)
@@ -11,7 +11,7 @@ long as that session lives, so that a slip in the file leaves time to mend it; t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -36,16 +36,17 @@ _PREFIX = {4: 32, 6: 64}
 
 
 class Countries:
-    """`owners` are the live sessions of owners, newest first."""
+    """`owners` are the live sessions of owners, newest first; `refuse_abroad` has the kernel do what the edge does."""
 
     def __init__(
         self,
         geography: Geography,
         owners: Callable[[], Awaitable[Sequence[Session]]],
+        refuse_abroad: Callable[[Borders | None, Collection[str]], Awaitable[None]],
         record: Record,
         clock: Callable[[], datetime],
     ) -> None:
-        self.geography = geography
+        self.geography, self._refuse_abroad = geography, refuse_abroad
         self._owners, self._record, self._clock = owners, record, clock
         self._told: set[tuple[str, str]] = set()
         self.borders_in_force: Borders | None = None
@@ -64,6 +65,7 @@ class Countries:
     async def follow(self, settings: Settings, borders: Borders | None) -> None:
         """These are in force: forget what was compiled for others, and tell of owners whom the rule would shut out."""
         self.borders_in_force = borders
+        await self._refuse_abroad(borders, await self.owners(settings))
         if rules_of(settings):
             await asyncio.to_thread(self.geography.keep_only, borders)
         rule = rules_of(settings).get(GATEWAY)

@@ -1,6 +1,6 @@
 """The defence, wired: the ledger of bans, and whoever enforces them.
 
-defending = Defending(state, store, kernel, enforcers, walls, settings, hosts, journal, clock)
+defending = Defending(state, store, kernel, enforcers, walls, settings, hosts, ssh, journal, clock)
 await defending.load(former_hosts)           # what was seen before a restart still counts
 await defending.begin()                      # what the store holds is in force before anybody is let in
 await defending.follow(settings)             # another allowlist: bans of who is on it now are lifted
@@ -27,6 +27,7 @@ from portward.defense.guard import Guard
 from portward.defense.kernel import KernelBans
 from portward.defense.ledger import Ledger
 from portward.defense.release import Release
+from portward.defense.walls import Bounds, KernelWalls
 from portward.facts import EdgeMended
 from portward.host.addresses import default_gateways, own_addresses
 from portward.host.paths import State
@@ -41,6 +42,8 @@ _ADDRESSES_SECONDS = 10.0
 
 
 class Defending:
+    """`ssh`: whether the SSH server of tunnels runs."""
+
     def __init__(
         self,
         state: State,
@@ -50,16 +53,24 @@ class Defending:
         walls: Sequence[Wall],
         settings: Callable[[], Settings],
         hosts: Callable[[], Collection[str]],
+        ssh: Callable[[], bool],
         journal: Journal,
         clock: Callable[[], datetime],
     ) -> None:
         self._store, self._settings, self._journal, self._clock = store, settings, journal, clock
         self._machine: tuple[float, Exemptions] | None = None
         self._kernel, self._mending_took = kernel, 0.0
+        self.kernel_walls = KernelWalls(kernel.nft, lambda: bounds_of(settings(), self.exemptions(), ssh=ssh()))
         self.ledger = Ledger(store.bans, Enforcers(kernel, *enforcers), self.exemptions, journal.record_all, clock)
         self.guard = Guard(self.ledger, journal.record, settings, hosts, clock)
         self.lists = Blocklists(
-            *(state.lists, state.listed, lambda: settings().defence.lists, self._protected, walls),
+            *(
+                state.lists,
+                state.listed,
+                lambda: settings().defence.lists,
+                self._protected,
+                (*walls, self.kernel_walls),
+            ),
             *(journal.record, clock),
         )
         self.release = Release(store.releases, self.ledger, lambda: settings().defence.release, journal.record, clock)
@@ -85,6 +96,7 @@ class Defending:
 
     async def end(self) -> None:
         """Leave the kernel as it was."""
+        await self.kernel_walls.end()
         await self._kernel.end()
 
     async def run(self) -> None:
@@ -105,7 +117,7 @@ class Defending:
 
     async def mend(self) -> None:
         began = time.monotonic()
-        for what in await self.ledger.mend():
+        for what in [*await self.ledger.mend(), *await self.kernel_walls.look()]:
             await self._journal.record(EdgeMended(time=self._clock(), what=what))
         self._mending_took = time.monotonic() - began
 
@@ -115,6 +127,7 @@ class Defending:
         return {
             "bans": await self.ledger.count(),
             "kernel": self._kernel_report(),
+            "walls": await self._walls_report(),
             "detectors": detectors,
             "logs": self._host_logs.report(),
         }
@@ -153,6 +166,16 @@ class Defending:
             "way_out": trouble.way_out if trouble else "",
         }
 
+    async def _walls_report(self) -> dict[str, Any]:
+        """Whether the kernel holds countries and lists, or `why` it does not though it should."""
+        trouble = self.kernel_walls.trouble
+        return {
+            "on": self.kernel_walls.on,
+            "why": trouble.message if trouble else "",
+            "way_out": trouble.way_out if trouble else "",
+            "dropped": await self.kernel_walls.dropped(),
+        }
+
     async def _instruct(self, settings: Settings) -> None:
         """Tell the kernel whom to let pass. A page can only be shown where packets come through."""
         told = settings.defence.answer == "page"
@@ -161,6 +184,7 @@ class Defending:
         pages = {door.port for door in doors} | ({settings.public_port} if doors else set())
         exempt = self.exemptions()
         passing = (*exempt.allowed, *exempt.proxies, *exempt.own, *exempt.gateways)
+        await self.kernel_walls.follow()
         await self._kernel.follow(passing, pages, wanted=settings.defence.kernel)
         if settings.defence.kernel and not self._kernel.on:
             await self.mend()
@@ -172,6 +196,17 @@ class Defending:
     async def _tidy(self) -> None:
         await self.ledger.tidy(self._settings().log.keep)
         await self.release.tidy()
+
+
+def bounds_of(settings: Settings, exempt: Exemptions, *, ssh: bool) -> Bounds:
+    """Where lists and countries hold in the kernel. `ssh`: whether the SSH server of tunnels runs.
+
+    An ACME authority asks from anywhere, so countries do not hold at plain HTTP, and not at all where one is used.
+    """
+    https = [*settings.listen.https, *(settings.tunnel_policy.listen if ssh else ())]
+    https += [service.listen for service in settings.tcp_services.values() if service.listen]
+    abroad = [] if settings.tls.mode == "acme" else https
+    return Bounds(settings.defence.kernel, exempt.networks, [*https, *settings.listen.http], abroad)
 
 
 def exemptions_of(settings: Settings) -> Exemptions:

@@ -105,10 +105,17 @@ async def run(config: Path, state: State) -> None:
             walls,
             lambda: configuration.settings,
             lambda: configuration.hosts,
+            lambda: tunnelling.wanted,
             journal,
             clock,
         )
-        countries = Countries(Geography(state.geo), lambda: owners_sessions(identity, store), journal.record, clock)
+        countries = Countries(
+            Geography(state.geo),
+            lambda: owners_sessions(identity, store),
+            defending.kernel_walls.refuse_abroad,
+            journal.record,
+            clock,
+        )
         configuration = Configuration(
             *(config, state, engine, publisher, gate, certificates, own_files),
             *(trust, tunnelling, countries, defending.follow, journal.record, clock),

@@ -84,7 +84,10 @@ async def serve(state: State, ready: threading.Event, stop: asyncio.Event) -> No
         await store.events.add([refused(now())])
         devices = Devices(store, Enroller(state.devices, now), NullGuard(), lambda: SETTINGS, journal.record, now)
         control = Control(state.tunnels_socket)
-        defending = Defending(state, store, KernelBans(Nftables()), (), (), lambda: SETTINGS, tuple, journal, now)
+        defending = Defending(
+            *(state, store, KernelBans(Nftables()), (), ()),
+            *(lambda: SETTINGS, tuple, lambda: False, journal, now),
+        )
         mailer = Mailer(lambda: None)
         portal = Portal(
             *(identity, store, lambda: SETTINGS, journal.record, now, control, devices, b"", defending.release, mailer)
