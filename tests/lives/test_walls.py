@@ -27,7 +27,8 @@ class Kernel:
         self.gate, self.directory = gate, directory
         listener = Address(f":{PORT}")
         self.bounds = Bounds(wanted=True, passing=(), listed=[listener], abroad=[listener])
-        self.walls = KernelWalls(Nftables(), lambda: self.bounds)
+        self.nft = Nftables()
+        self.walls = KernelWalls(self.nft, lambda: self.bounds)
 
     def list(self, *networks: str) -> Path:
         path = self.directory / "listed.map"
@@ -49,6 +50,7 @@ class Kernel:
         async def told() -> None:
             await story()
             await self.walls.end()
+            self.nft.release()
             assert "portward-walls" not in tables(self.gate)
 
         with self.gate.inside():

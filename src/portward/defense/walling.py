@@ -3,7 +3,7 @@
     echo '{"listed": "/…/listed.map", "abroad": {"file": "/…/4f1c.map", "words": ["b"], "within": false}, …}' | …
 
 One transaction: what was in force counts until all of the new is there. Half a million networks take some seconds and
-300 MB, which end with it. Each length of prefix has a hash set of its own, as bans have.
+200 MB, which end with it. Each length of prefix has a hash set of its own, as bans have.
 """
 
 import asyncio

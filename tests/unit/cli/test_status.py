@@ -47,6 +47,10 @@ def test_it_shows_where_bans_hold_and_why_not_in_the_kernel(portward: Portward, 
     text = " ".join(portward("status").stdout.split())
     assert "bans 3 hold, at the edge alone" in text
     assert "off: bans in the kernel (the right is missing) → give it" in text
+    walls = {"on": False, "why": "nft refused: too many", "way_out": "look at it"}
+    fake.answer("GET /status", REPORT | {"defence": {"bans": 3, "kernel": kernel, "walls": walls}})
+    text = " ".join(portward("status").stdout.split())
+    assert "off: countries and block lists in the kernel (nft refused: too many) → look at it" in text
     fake.answer("GET /status", REPORT | {"defence": {"bans": 3, "kernel": {"on": True}}})
     assert "3 hold, in the kernel and at the edge" in portward("status").stdout
 
