@@ -10,7 +10,7 @@ await defending.run()                        # each ban ends on time
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
@@ -60,7 +60,9 @@ class Defending:
         self._store, self._settings, self._journal, self._clock = store, settings, journal, clock
         self._machine: tuple[float, Exemptions] | None = None
         self._kernel, self._mending_took = kernel, 0.0
-        self.kernel_walls = KernelWalls(kernel.nft, lambda: bounds_of(settings(), self.exemptions(), ssh=ssh()))
+        self.kernel_walls = KernelWalls(
+            kernel.nft, lambda: replace(bounds_of(settings(), self.exemptions(), ssh=ssh()), wanted=kernel.wanted)
+        )
         self.ledger = Ledger(store.bans, Enforcers(kernel, *enforcers), self.exemptions, journal.record_all, clock)
         self.guard = Guard(self.ledger, journal.record, settings, hosts, clock)
         self.lists = Blocklists(
@@ -184,8 +186,8 @@ class Defending:
         pages = {door.port for door in doors} | ({settings.public_port} if doors else set())
         exempt = self.exemptions()
         passing = (*exempt.allowed, *exempt.proxies, *exempt.own, *exempt.gateways)
-        await self.kernel_walls.follow()
         await self._kernel.follow(passing, pages, wanted=settings.defence.kernel)
+        await self.kernel_walls.follow()
         if settings.defence.kernel and not self._kernel.on:
             await self.mend()
 
