@@ -63,7 +63,7 @@ REFUSALS: dict[str, Refuse] = {
     "second_factor": visited("stepped", "/deep/"),
     "upstream_down": visited("down"),
     "upstream_failed": asked("open", "/drop"),
-    "upstream_slow": asked("hasty", "/hang"),
+    "upstream_slow": asked("hasty", "/mute"),
 }
 
 

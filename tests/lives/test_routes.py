@@ -84,7 +84,7 @@ def unzipped(body: bytes) -> str:
     ("host", "path", "status", "words"),
     [
         ("down", "/", 503, "The service is not answering"),
-        ("hasty", "/hang", 504, "The service took too long"),
+        ("hasty", "/mute", 504, "The service took too long"),
         ("open", "/drop", 502, "The service gave no proper answer"),
         ("open", "/nonsense", 502, "The service gave no proper answer"),
     ],

@@ -10,6 +10,7 @@ Every answer holds `upstream.secret`, so that a test can say: not one protected 
 /echo (and everything else)     what arrived, as JSON
 /stream                         an event; another one when `upstream.go_on` is set
 /hang                           answers when `upstream.go_on` is set
+/mute                           answers when the test run is over, whatever other tests let go on
 /drop                           closes the connection without an answer
 /nonsense                       answers what is no HTTP
 /bytes?size=N                   so many bytes
@@ -52,11 +53,14 @@ class Received:
         return found[0] if found else None
 
 
+_ANSWERS = {"stream", "hang", "mute", "drop", "nonsense", "bytes", "text", "answer"}
+
+
 class Upstream:
     def __init__(self) -> None:
         self.secret = f"protected-{secrets.token_hex(8)}"
         self.requests: list[Received] = []
-        self.go_on = Event()
+        self.go_on, self.over = Event(), Event()
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"upstream": self}))
         self.port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -69,6 +73,7 @@ class Upstream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.go_on.set()
+        self.over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -120,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.upstream.requests.append(received)
         parts = urlsplit(self.path)
         answer = getattr(self, "_" + parts.path.strip("/").replace("-", "_"), None)
-        if answer and parts.path.strip("/") in {"stream", "hang", "drop", "nonsense", "bytes", "text", "answer"}:
+        if answer and parts.path.strip("/") in _ANSWERS:
             answer(parse_qs(parts.query))
         elif parts.path.startswith("/absent/"):
             self._send(b"not here", {}, status=404)
@@ -150,6 +155,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang(self, _: Any) -> None:
         self.upstream.go_on.wait(60)
+        self._send(self.upstream.secret.encode(), {})
+
+    def _mute(self, _: Any) -> None:
+        self.upstream.over.wait(60)
         self._send(self.upstream.secret.encode(), {})
 
     def _drop(self, _: Any) -> None:
