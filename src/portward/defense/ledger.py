@@ -10,7 +10,7 @@ reconciler enforces it later. Of two bans of one source the longer one wins. Eac
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
@@ -121,15 +121,6 @@ class Ledger:
         now = self._clock()
         async with self._changing:
             lifted = await self._store.lift_all(by, now, made_by=made_by)
-            await self._lift(lifted)
-        await self._record(_told([_lifted(ban, by, now) for ban in lifted], by, now))
-        return len(lifted)
-
-    async def lift_many(self, sources: Collection[str], by: str) -> int:
-        """Let these in again; those that are not banned are no error. Returns how many were."""
-        wanted, now = {canonical(source) for source in sources}, self._clock()
-        async with self._changing:
-            lifted = await self._store.lift(wanted, by, now)
             await self._lift(lifted)
         await self._record(_told([_lifted(ban, by, now) for ban in lifted], by, now))
         return len(lifted)
