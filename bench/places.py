@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from portward.defense.geo.compiling import compile_rules
-from portward.defense.geo.fetch import Order, fetch
+from portward.defense.geo.fetch import fetch
+from portward.defense.geo.order import Order
 from portward.defense.geo.rules import Rule
 
 _SECONDS = 3

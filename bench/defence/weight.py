@@ -24,8 +24,8 @@ from bench.processes import resident_mb
 from bench.products import Running
 from bench.seed import seed
 from bench.stage import COOKIE_NAME, Cores, open_stage, wait_for_answer
-from portward.defense.geo.fetch import Order
 from portward.defense.geo.geography import Geography
+from portward.defense.geo.order import Order
 from portward.host.paths import State
 
 CORES = Cores(product=0, load=1)

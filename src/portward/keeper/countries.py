@@ -19,8 +19,8 @@ from typing import Any
 from portward.config import Settings
 from portward.defense.geo.borders import Borders
 from portward.defense.geo.describing import judge, parse
-from portward.defense.geo.fetch import Order
 from portward.defense.geo.geography import Geography
+from portward.defense.geo.order import Order
 from portward.defense.geo.rules import GATEWAY, Rule, rules_of
 from portward.errors import PortwardError
 from portward.facts import CountriesFailed, CountriesUpdated, OwnerAbroad

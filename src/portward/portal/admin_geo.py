@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portward.config import Settings
-from portward.defense.geo import fetch
+from portward.defense.geo import order as orders_of_data
 from portward.defense.geo.borders import Borders
 from portward.defense.geo.describing import describe
 from portward.defense.geo.geography import Geography
@@ -52,7 +52,7 @@ class Countries(Protocol):
     @property
     def borders_in_force(self) -> Borders | None: ...
 
-    async def update(self, order: fetch.Order) -> Mapping[str, Any]: ...
+    async def update(self, order: orders_of_data.Order) -> Mapping[str, Any]: ...
 
     async def shut_out(self, rule: Rule) -> Mapping[tuple[str, str], str]: ...
 
@@ -105,11 +105,11 @@ class GeoApi:
         return JSONResponse({"owners": owners})
 
 
-def _order(update: Update) -> fetch.Order:
+def _order(update: Update) -> orders_of_data.Order:
     if update.file and update.url:
         raise Invalid("data come from a file or from a URL", way_out="name one of the two")
     if update.file or update.url:
-        return fetch.Order(**update.model_dump())
+        return orders_of_data.Order(**update.model_dump())
     if update.kind != "countries":
         raise Invalid("no data about networks come with Portward", way_out="name a --file or a --url; see docs/geo.md")
-    return fetch.shipped()
+    return orders_of_data.shipped()

@@ -8,25 +8,22 @@ For the process that reads data about countries (fetch.py), which may wait for t
 
 import hashlib
 import hmac
-import ssl
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from typing import IO
 
+import httpx
+
+from portward.defense.https import NotHttps, in_time, opened
 from portward.errors import Invalid, PortwardError
 
 MOST_BYTES = 256 << 20
 SECONDS = 300.0
-_PATIENCE = 30.0
-_CHUNK = 1 << 16
 
 
 class NotFetched(PortwardError):
@@ -41,35 +38,18 @@ class Fetched:
     modified: str
 
 
-class _HttpsOnly(HTTPRedirectHandler):
-    """A redirect to anything else would give away what was asked for, and let anybody answer."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        require_https(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def require_https(url: str) -> None:
-    """Raises `Invalid` for any other scheme."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise Invalid(f"{url!r} is no address that begins with https://", way_out="download it, and give it as --file")
-
-
 def download(url: str, target: Path, *, integrity: str = "") -> Fetched:
     """Raises `Invalid` for a file that is too large or not the expected one, `NotFetched` where nothing comes."""
-    require_https(url)
-    opener = build_opener(HTTPSHandler(context=ssl.create_default_context()), _HttpsOnly())
-    request = Request(url, headers={"User-Agent": "portward"})  # noqa: S310 - https only
     try:
-        with opener.open(request, timeout=_PATIENCE) as answer, target.open("wb") as out:
-            digest, size = _copy(answer, out)
+        with opened(url, {}) as answer, target.open("wb") as out:
+            if answer.status_code != httpx.codes.OK:
+                raise _not_fetched(url, f"the server answers {answer.status_code} {answer.reason_phrase}")
+            digest, size = _copy(in_time(answer.iter_raw(), time.monotonic() + SECONDS), out)
             modified = _day(answer.headers.get("Last-Modified", ""))
-    except HTTPError as error:
-        with error:
-            raise _not_fetched(url, f"the server answers {error.code} {error.reason}") from error
-    except (URLError, HTTPException, OSError) as error:
-        raise _not_fetched(url, str(getattr(error, "reason", "") or error or type(error).__name__)) from error
+    except NotHttps as error:
+        raise Invalid(str(error), way_out="download it, and give it as --file") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise _not_fetched(url, str(error) or type(error).__name__) from error
     check_digest(digest, integrity)
     return Fetched(size, modified)
 
@@ -85,14 +65,12 @@ def check_digest(digest: bytes, integrity: str) -> None:
         raise Invalid("it is not the expected file: its SHA-512 is another one", way_out="it was cut off or replaced")
 
 
-def _copy(answer: IO[bytes], out: IO[bytes]) -> tuple[bytes, int]:
-    digest, size, end = hashlib.sha512(), 0, time.monotonic() + SECONDS
-    while part := answer.read(_CHUNK):
+def _copy(parts: Iterator[bytes], out: IO[bytes]) -> tuple[bytes, int]:
+    digest, size = hashlib.sha512(), 0
+    for part in parts:
         size += len(part)
         if size > MOST_BYTES:
             raise Invalid(f"it is larger than {MOST_BYTES >> 20} MB")
-        if time.monotonic() > end:
-            raise NotFetched(f"it did not come within {SECONDS:.0f} s", way_out="give it as --file")
         digest.update(part)
         out.write(part)
     return digest.digest(), size

@@ -13,57 +13,21 @@ import resource
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from portward.defense.geo import atlas
-from portward.defense.geo.atlas import Atlas, Kind
+from portward.defense.geo.atlas import Atlas
 from portward.defense.geo.download import MOST_BYTES, Fetched, check_digest, download
 from portward.defense.geo.making import make, refuse_poorer
-from portward.defense.geo.shipped import COUNTRIES, installed
+from portward.defense.geo.order import Order, shipped
+from portward.defense.geo.shipped import installed
 from portward.defense.geo.sources import day_of, rows
 from portward.errors import Invalid, PortwardError
 
 _MEMORY = 3 << 30
 """Address space: an mmdb is mapped, so this is more than is ever resident."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One of `file` and `url`; where the data go is for `Geography` to say, or for set-up.
-
-    `than`: the data in use, to compare with; `anyway` takes poorer ones all the same.
-    """
-
-    kind: Kind
-    target: str = ""
-    file: str = ""
-    url: str = ""
-    integrity: str = ""
-    source: str = ""
-    licence: str = ""
-    date: str = ""
-    than: str = ""
-    anyway: bool = False
-
-    def spell(self) -> str:
-        return json.dumps(asdict(self))
-
-
-def shipped(target: str = "", file: str = "") -> Order:
-    """The order for what this version of Portward was released with; `file` where it lies here already."""
-    return Order(
-        kind="countries",
-        target=target,
-        file=file,
-        url="" if file else COUNTRIES.url,
-        integrity=COUNTRIES.integrity,
-        source=COUNTRIES.name,
-        licence=COUNTRIES.licence,
-        date=COUNTRIES.date,
-    )
 
 
 def fetch(order: Order) -> Mapping[str, Any]:

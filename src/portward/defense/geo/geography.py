@@ -21,7 +21,7 @@ from typing import Any
 
 from portward.defense.geo.atlas import Atlas, Kind
 from portward.defense.geo.borders import Borders
-from portward.defense.geo.fetch import Order
+from portward.defense.geo.order import Order
 from portward.defense.geo.rules import Rule, spell
 from portward.defense.geo.shipped import installed
 from portward.errors import Environment, Invalid

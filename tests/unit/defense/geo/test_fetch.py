@@ -22,8 +22,9 @@ from tests.unit.defense.geo.data import atlas
 from portward.defense.geo import download as downloads
 from portward.defense.geo.describing import describe
 from portward.defense.geo.download import NotFetched, download
-from portward.defense.geo.fetch import Order, fetch, shipped
+from portward.defense.geo.fetch import fetch
 from portward.defense.geo.geography import Geography
+from portward.defense.geo.order import Order, shipped
 from portward.defense.geo.rules import Rule
 from portward.defense.geo.shipped import COUNTRIES
 from portward.errors import Invalid
