@@ -29,7 +29,6 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "defence.json"
 MEMORY = Path("/dev/shm")  # noqa: S108
 FULL = 100_000
-_SHORTEST = 3
 Options = argparse.Namespace
 
 
@@ -70,10 +69,13 @@ def _judging(options: Options) -> dict[str, Any]:
 
 def _weight(options: Options) -> dict[str, Any]:
     with _ground() as (place, network):
-        rounds = max(_SHORTEST, options.rounds // 10)
-        samples, loaded = weigh(place, network, rounds, options.seconds)
-    loads = {title: asdict(one) for title, one in loaded.items()}
-    return {"rounds": rounds, "seconds": options.seconds, "samples": page.plain(samples), "loaded": loads}
+        pairs, loaded = weigh(place, network, options.weight_rounds, options.weight_seconds)
+    return {
+        "rounds": options.weight_rounds,
+        "seconds": options.weight_seconds,
+        "pairs": {title: page.plain(samples) for title, samples in pairs.items()},
+        "loaded": {title: asdict(one) for title, one in loaded.items()},
+    }
 
 
 PARTS: dict[str, Callable[[Options], dict[str, Any]]] = {
@@ -94,7 +96,8 @@ def _parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--part", choices=list(PARTS), action="append", help="only this; may be given again")
     parser.add_argument("--rounds", type=int, default=40, help="sources that are banned each way (default: 40)")
     parser.add_argument("--lines", type=int, default=100_000, help="lines that are judged (default: 100,000)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of each load (default: 4)")
+    parser.add_argument("--weight-rounds", type=int, default=10, help="rounds of what full lists cost (default: 10)")
+    parser.add_argument("--weight-seconds", type=float, default=2.0, help="length of each load there (default: 2)")
     parser.add_argument("--docs", action="store_true", help="write docs/bench-defence.md too")
     options = parser.parse_args(arguments)
     options.part = options.part or list(PARTS)

@@ -3,7 +3,7 @@
 write(results, Path("docs"))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ from bench.defence.judging import OURS, REGEX
 from bench.defence.judging import PEER as PEER_RUNNING
 from bench.defence.reaction import COMMAND, LOG, LOGIN, PEER
 from bench.defence.weight import NOTHING, Loaded
-from bench.figures import Sample, summarize
+from bench.figures import Figure, Sample, summarize
 
 Results = dict[str, Any]
 
@@ -53,12 +53,17 @@ banned. fail2ban-regex reads the file alone, without a server.
 ## What full lists cost
 
 A logged-in member's small requests over HTTPS (wrk, HTTP/1.1, 32 connections kept alive) and new connections with a
-full handshake (h2load), {weight_rounds} rounds of {seconds:.0f} s, interleaved, medians. “{nothing}” has no bans, no
-countries, and no rule that counts or limits.
+full handshake (h2load). Each row was measured in turn with “{nothing}”, which has no bans, no countries, and no rule
+that counts or limits: {weight_rounds} rounds of {seconds:.0f} s each, medians. Both stand on one core. CPU time is
+that of all programs of the one that is asked.
 
-| in force | requests/s | of “nothing” | p99 | new connections/s | of “nothing” |
-|---|---:|---:|---:|---:|---:|
-{weights}
+| in force | requests/s | “nothing” | ratio | by CPU time | p99 | “nothing” |
+|---|---:|---:|---:|---:|---:|---:|
+{requests}
+
+| in force | new connections/s | “nothing” | ratio | by CPU time |
+|---|---:|---:|---:|---:|
+{connections}
 
 What it takes to load them, from the start of `portward up` until it serves (bans lie in the store, the countries' data
 in their file), and what is in memory then:
@@ -94,8 +99,9 @@ def text(results: Results) -> str:
         speeds="\n".join(f"| {name} | {judging['speeds'][name]:,.0f} |" for name in (OURS, PEER_RUNNING, REGEX)),
         weight_rounds=weight["rounds"],
         seconds=weight["seconds"],
-        nothing=NOTHING,
-        weights=_weights([Sample(**sample) for sample in weight["samples"]]),
+        nothing=NOTHING.title,
+        requests=_pairs(weight["pairs"], "http1", _pair_of_requests),
+        connections=_pairs(weight["pairs"], "handshake", _pair_of_connections),
         loads=_loads({title: Loaded(**one) for title, one in weight["loaded"].items()}),
         minutes="about ten minutes",
         **{key: found[key] for key in ("cores", "memory", "kernel", "system")},
@@ -121,15 +127,18 @@ def _command(reaction: Mapping[str, Any]) -> str:
     )
 
 
-def _weights(samples: Sequence[Sample]) -> str:
-    figures = summarize(samples)
-    http, hands = figures["http1"], figures["handshake"]
-    base, first = http[NOTHING], hands[NOTHING]
-    return "\n".join(
-        f"| {title} | {one.rate:,.0f} | {one.rate / base.rate:.2f} | {one.p99_ms or 0:.1f} ms "
-        f"| {hands[title].rate:,.0f} | {hands[title].rate / first.rate:.2f} |"
-        for title, one in http.items()
-    )
+def _pairs(pairs: Mapping[str, Sequence[Any]], load: str, row: Callable[[str, Figure, Figure], str]) -> str:
+    figures = {title: summarize(Sample(**one) for one in samples)[load] for title, samples in pairs.items()}
+    return "\n".join(row(title, both[title], both[NOTHING.title]) for title, both in figures.items())
+
+
+def _pair_of_requests(title: str, one: Figure, nothing: Figure) -> str:
+    return f"{_pair_of_connections(title, one, nothing)} {one.p99_ms or 0:.1f} ms | {nothing.p99_ms or 0:.1f} ms |"
+
+
+def _pair_of_connections(title: str, one: Figure, nothing: Figure) -> str:
+    clock, cpu = one.rate / nothing.rate, nothing.cpu_us / one.cpu_us
+    return f"| {title} | {one.rate:,.0f} | {nothing.rate:,.0f} | {clock:.2f} | {cpu:.2f} |"
 
 
 def _loads(loaded: Mapping[str, Loaded]) -> str:
@@ -144,7 +153,7 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:,.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.1f} ms"
 
 
-def plain(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def plain(samples: Iterable[Sample]) -> list[dict[str, Any]]:
     return [asdict(sample) for sample in samples]
 
 

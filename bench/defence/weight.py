@@ -1,14 +1,15 @@
 """What full lists cost a request that is allowed: bans, networks by country, limits; and what loading them takes.
 
-samples, loaded = weigh(place, network, rounds=3, seconds=4.0)
+pairs, loaded = weigh(place, network, rounds=8, seconds=2.0)
 
-Each variant is a gateway on a machine of its own, all at rest but the one that is asked. The load comes over a link
-from another machine, so that its packets pass the kernel's sets as well as the edge's maps.
+Each variant is a gateway on a machine of its own, and is asked in turn with one that has nothing of it: whatever
+disturbs the one disturbs the other too. The load comes over a link from another machine, so that its packets pass the
+kernel's sets as well as the edge's maps.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -34,26 +35,27 @@ SERVICE = '[services.bench]\nupstream = "http://127.0.0.1:{upstream}"\naccess = 
 EVERY_LIMIT = """\
 limits = {requests = 10_000_000, burst = 1_000_000, connections = 1_000_000, body = "100GB"}
 """
+Pairs = dict[str, list[Sample]]
 COUNTRIES = '[defence.countries]\ndeny = ["AQ"]\n'
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How much is in force. `limits`: those of a service too, beside the gateway's own."""
+    """How much is in force. `every_limit`: a service's own limits too, all of them, beside the gateway's."""
 
     title: str
     bans: int = 0
     networks: int = 0
-    limits: bool = False
+    every_limit: bool = False
 
 
-NOTHING = "nothing of it"
+NOTHING = Variant("nothing of it")
 VARIANTS = (
-    Variant(NOTHING),
-    Variant("limits alone", limits=True),
-    Variant("limits, 500,000 networks by country", networks=500_000, limits=True),
-    Variant("the same and 100,000 bans", bans=100_000, networks=500_000, limits=True),
-    Variant("the same and 1,000,000 bans", bans=1_000_000, networks=500_000, limits=True),
+    Variant("the gateway's limits"),
+    Variant("the same, and every limit of a service", every_limit=True),
+    Variant("the gateway's limits, 500,000 networks by country", networks=500_000),
+    Variant("the same and 100,000 bans", bans=100_000, networks=500_000),
+    Variant("the same and 1,000,000 bans", bans=1_000_000, networks=500_000),
 )
 
 
@@ -66,21 +68,34 @@ class Loaded:
     kernel: float
 
 
-def weigh(place: Path, network: Network, count: int, seconds: float) -> tuple[Sequence[Sample], Mapping[str, Loaded]]:
-    """Samples by the title of each variant, and what they took to load."""
-    load = network.host("91.0.0.1")
-    loaded, running = {}, {}
-    cookies = [prepare(place / f"v{number}", variant) for number, variant in enumerate(VARIANTS)]
-    with ExitStack() as stack:
-        for number, variant in enumerate(VARIANTS):
-            before = kernel_mb()
-            host = network.host(f"45.90.1.{number + 1}")
-            standing = _standing(place / f"v{number}", host, load, variant, cookies[number])
-            subject, running[variant.title] = stack.enter_context(standing)
-            loaded[variant.title] = Loaded(subject.ready, resident_mb(subject.programs), kernel_mb() - before)
-            tell(f"{variant.title}: {loaded[variant.title]}")
-        samples = list(rounds(running, [LOADS[name] for name in WEIGHTS], count, seconds, CORES))
-    return samples, loaded
+@dataclass(frozen=True)
+class Ground:
+    """Where the gateways stand, and the machine that the load comes from."""
+
+    place: Path
+    network: Network
+    load: Host
+
+    @contextmanager
+    def standing(self, number: int, variant: Variant) -> Iterator[tuple[Loaded, Running]]:
+        place, host = self.place / f"v{number}", self.network.host(f"45.90.1.{number + 1}")
+        cookie, before = prepare(place, variant), kernel_mb()
+        with _standing(place, host, self.load, variant, cookie) as (subject, running):
+            loaded = Loaded(subject.ready, resident_mb(subject.programs), kernel_mb() - before)
+            tell(f"{variant.title}: {loaded}")
+            yield loaded, running
+
+
+def weigh(place: Path, network: Network, count: int, seconds: float) -> tuple[Pairs, dict[str, Loaded]]:
+    """By the title of each variant: samples of it and of nothing, and what it took to load."""
+    ground = Ground(place, network, network.host("91.0.0.1"))
+    pairs, loads = {}, {}
+    with ground.standing(0, NOTHING) as (loads[NOTHING.title], nothing):
+        for number, variant in enumerate(VARIANTS, 1):
+            with ground.standing(number, variant) as (loads[variant.title], running):
+                both = {NOTHING.title: nothing, variant.title: running}
+                pairs[variant.title] = list(rounds(both, [LOADS[name] for name in WEIGHTS], count, seconds, CORES))
+    return pairs, loads
 
 
 def prepare(place: Path, variant: Variant) -> str:
@@ -98,14 +113,14 @@ def prepare(place: Path, variant: Variant) -> str:
 def _standing(place: Path, host: Host, load: Host, variant: Variant, cookie: str) -> Iterator[tuple[Subject, Running]]:
     state = State(place / "state")
     with host.inside(), open_stage(place, CORES) as stage:
-        settings = SERVICE.format(upstream=stage.upstream_port) + (EVERY_LIMIT if variant.limits else "")
+        settings = SERVICE.format(upstream=stage.upstream_port) + (EVERY_LIMIT if variant.every_limit else "")
         if variant.networks:
             settings += COUNTRIES
         with gateway(place, host, settings, core=CORES.product) as subject:
             authority = state.authority / "root.crt"
             wait_for_answer(subject.programs["supervisor"], PORT, authority, cookie)
             whole = Running(PORT, subject.programs, authority, cookie, state.haproxy_cfg, host.address, load.prefix)
-            if variant.title != NOTHING:
+            if variant != NOTHING:
                 yield subject, whole
                 return
             with serving(bare(state.haproxy_cfg.read_text()), whole, stage, "bare") as edge:

@@ -53,12 +53,18 @@ def test_the_page_shows_each_part() -> None:
     sample = {
         "p99_ms": 2.0, "cpu_us": {"edge": 20.0}, "errors": 0, "busy": 0.9, "others": 0.0,
     }  # fmt: skip
-    samples = [
-        Sample(load=load, product=one.title, rate=1000.0 - 50 * number, **sample)  # type: ignore[arg-type]
-        for load in ("http1", "handshake")
+    pairs = {
+        one.title: page.plain(
+            Sample(load=load, product=title, rate=rate, **sample)  # type: ignore[arg-type]
+            for load in ("http1", "handshake")
+            for title, rate in ((NOTHING.title, 1000.0), (one.title, 1000.0 - 50 * number))
+        )
         for number, one in enumerate(VARIANTS)
-    ]
-    loaded = {one.title: {"start": 1.5, "memory": {"edge": 40.0, "keeper": 90.0}, "kernel": 3.0} for one in VARIANTS}
+    }
+    loaded = {
+        one.title: {"start": 1.5, "memory": {"edge": 40.0, "keeper": 90.0}, "kernel": 3.0}
+        for one in (NOTHING, *VARIANTS)
+    }
     text = page.text(
         {
             "reaction": {
@@ -71,7 +77,7 @@ def test_the_page_shows_each_part() -> None:
             "judging": {"measured_at": "2026-11-21", "lines": 100, "speeds": {OURS: 50_000, PEER: 5_000, REGEX: 6_000}},
             "weight": {
                 "measured_at": "2026-11-20", "rounds": 3, "seconds": 4.0,
-                "samples": page.plain(samples), "loaded": loaded,
+                "pairs": pairs, "loaded": loaded,
             },
         }
     )  # fmt: skip
@@ -79,6 +85,7 @@ def test_the_page_shows_each_part() -> None:
     assert f"| {LOG} | 2.1 ms | 2.1 ms | 2.1 ms |" in text
     assert f"| {PEER_REACTION} | 250 ms |" in text
     assert f"| {PEER} | 5,000 |" in text
-    assert f"| {VARIANTS[1].title} | 950 | 0.95 | 2.0 ms | 950 | 0.95 |" in text
-    assert f"| {NOTHING} | 1.5 s | 130 MB | 40 MB | 3 MB |" in text
-    assert Loaded(**loaded[NOTHING]).start == 1.5
+    assert f"| {VARIANTS[1].title} | 950 | 1,000 | 0.95 | 1.00 | 2.0 ms | 2.0 ms |" in text
+    assert f"| {VARIANTS[1].title} | 950 | 1,000 | 0.95 | 1.00 |\n" in text
+    assert f"| {NOTHING.title} | 1.5 s | 130 MB | 40 MB | 3 MB |" in text
+    assert Loaded(**loaded[NOTHING.title]).start == 1.5
