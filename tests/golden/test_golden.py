@@ -1,6 +1,7 @@
 """What the settings lead to, word for word, and HAProxy's own opinion of it."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,6 +64,15 @@ def test_each_connection_is_asked_what_it_speaks_only_while_an_authority_looks(c
     assert "use_backend authority if { req.ssl_alpn acme-tls/1 }" in front
     assert " ssl " not in front
     assert rest.count("accept-proxy ssl") == 1
+
+
+@cases
+@pytest.mark.parametrize("looking", [False, True], ids=["", "looking"])
+def test_no_two_proxies_share_a_name(case: Case, *, looking: bool) -> None:
+    """HAProxy 3.2 warns of a frontend and a backend of one name, and 3.3 takes no such file."""
+    text = case.planned(State(Path("/var/lib/portward")), ENGINE, looking=looking).configuration()
+    names = re.findall(r"^(?:frontend|backend) (\S+)$", text, re.MULTILINE)
+    assert sorted(set(names)) == sorted(names)
 
 
 async def _forget(fact: Fact) -> None:
