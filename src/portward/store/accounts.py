@@ -58,8 +58,7 @@ class Accounts:
         """Change columns of one account. False when it does not exist. Raises `Conflict` for a taken address."""
         try:
             async with self._database.write() as connection:
-                result = await connection.execute(update(accounts).where(accounts.c.name == name).values(fields))
-                return result.rowcount == 1
+                return await connection.change(update(accounts).where(accounts.c.name == name).values(fields)) == 1
         except IntegrityError as error:
             raise _conflict(error, name, str(fields.get("email", ""))) from error
 
@@ -67,14 +66,12 @@ class Accounts:
         """As `change`, but nothing happens, and False, when this is the only owner who can log in."""
         condition = and_(accounts.c.name == name, _spared())
         async with self._database.write() as connection:
-            result = await connection.execute(update(accounts).where(condition).values(fields))
-            return result.rowcount == 1
+            return await connection.change(update(accounts).where(condition).values(fields)) == 1
 
     async def remove(self, name: str) -> bool:
         """Forget an account and all it has. False when there is none, or it is the only owner who can log in."""
         async with self._database.write() as connection:
-            result = await connection.execute(delete(accounts).where(and_(accounts.c.name == name, _spared())))
-            return result.rowcount == 1
+            return await connection.change(delete(accounts).where(and_(accounts.c.name == name, _spared()))) == 1
 
     async def owners(self) -> int:
         """How many owners can log in: enrolled, and not disabled."""

@@ -63,4 +63,4 @@ class Attempts:
 
     async def forget_older_than(self, moment: datetime) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(delete(attempts).where(attempts.c.tried_at < moment))).rowcount
+            return await connection.change(delete(attempts).where(attempts.c.tried_at < moment))

@@ -139,7 +139,7 @@ class Bans:
     async def prune(self, before: datetime) -> int:
         """Forget bans that were over before then. Returns how many."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(bans).where(bans.c.lifted_at < before))).rowcount
+            return await connection.change(delete(bans).where(bans.c.lifted_at < before))
 
     async def _holding(self, sources: Collection[str], now: datetime) -> Sequence[Ban]:
         return await self._where(and_(bans.c.source.in_(sources), _holds(now)))

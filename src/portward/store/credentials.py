@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portward.store.connection import Connection
 from portward.store.database import Database
 from portward.store.tables import credentials, passkeys, recovery_codes
 
@@ -28,8 +28,7 @@ class Credentials:
         """Store the same password's newer hash; False when the password has changed meanwhile."""
         same = and_(credentials.c.account == account, credentials.c.password_hash == old_hash)
         async with self._database.write() as connection:
-            result = await connection.execute(update(credentials).where(same).values(password_hash=new_hash))
-            return result.rowcount == 1
+            return await connection.change(update(credentials).where(same).values(password_hash=new_hash)) == 1
 
     async def offer_totp(self, account: str, sealed_secret: bytes) -> None:
         """Keep a secret that does not count yet."""
@@ -44,7 +43,7 @@ class Credentials:
         change = update(credentials).where(offered)
         async with self._database.write() as connection:
             values = {"totp_secret": sealed_secret, "totp_offer": None, "totp_step": step}
-            if (await connection.execute(change.values(values))).rowcount != 1:
+            if await connection.change(change.values(values)) != 1:
                 return False
             await replace_codes(connection, account, code_hashes)
             return True
@@ -57,7 +56,7 @@ class Credentials:
         """Spend a time step (RFC 6238 section 5.2: one use per code). True for exactly one caller per step."""
         fresh = and_(credentials.c.account == account, credentials.c.totp_step < step)
         async with self._database.write() as connection:
-            return (await connection.execute(update(credentials).where(fresh).values(totp_step=step))).rowcount == 1
+            return await connection.change(update(credentials).where(fresh).values(totp_step=step)) == 1
 
     async def drop_totp(self, account: str) -> bool:
         """Turn TOTP off; without a passkey the recovery codes go as well. False when it was off."""
@@ -70,9 +69,9 @@ class Credentials:
         """Forget the TOTP secret, every passkey and the recovery codes. False when there was none of it."""
         async with self._database.write() as connection:
             dropped = await _drop_totp(connection, account)
-            gone = await connection.execute(delete(passkeys).where(passkeys.c.account == account))
+            gone = await connection.change(delete(passkeys).where(passkeys.c.account == account))
             await forget_idle_codes(connection, account)
-            return dropped or gone.rowcount > 0
+            return dropped or gone > 0
 
     async def set_recovery(self, account: str, code_hashes: Sequence[str]) -> None:
         async with self._database.write() as connection:
@@ -82,7 +81,7 @@ class Credentials:
         """Spend a recovery code. True for exactly one caller."""
         which = and_(recovery_codes.c.account == account, recovery_codes.c.code_hash == code_hash)
         async with self._database.write() as connection:
-            return (await connection.execute(delete(recovery_codes).where(which))).rowcount == 1
+            return await connection.change(delete(recovery_codes).where(which)) == 1
 
     async def recovery_left(self, account: str) -> int:
         query = select(func.count()).select_from(recovery_codes).where(recovery_codes.c.account == account)
@@ -99,7 +98,7 @@ class Credentials:
             return await connection.scalar(select(credentials.c[column]).where(credentials.c.account == account))
 
 
-async def has_second_factor(connection: AsyncConnection, account: str) -> bool:
+async def has_second_factor(connection: Connection, account: str) -> bool:
     """Whether a login of this account asks for more than a password."""
     app = select(credentials.c.account).where(
         and_(credentials.c.account == account, credentials.c.totp_secret.is_not(None))
@@ -108,19 +107,19 @@ async def has_second_factor(connection: AsyncConnection, account: str) -> bool:
     return await connection.scalar(app.union_all(key).limit(1)) is not None
 
 
-async def forget_idle_codes(connection: AsyncConnection, account: str) -> None:
+async def forget_idle_codes(connection: Connection, account: str) -> None:
     """Recovery codes stand in for a second factor; where there is none left they open nothing."""
     if not await has_second_factor(connection, account):
         await replace_codes(connection, account, [])
 
 
-async def _drop_totp(connection: AsyncConnection, account: str) -> bool:
+async def _drop_totp(connection: Connection, account: str) -> bool:
     mine = and_(credentials.c.account == account, credentials.c.totp_secret.is_not(None))
     change = update(credentials).where(mine).values(totp_secret=None, totp_offer=None)
-    return (await connection.execute(change)).rowcount == 1
+    return await connection.change(change) == 1
 
 
-async def replace_codes(connection: AsyncConnection, account: str, code_hashes: Sequence[str]) -> None:
+async def replace_codes(connection: Connection, account: str, code_hashes: Sequence[str]) -> None:
     await connection.execute(delete(recovery_codes).where(recovery_codes.c.account == account))
     rows = [{"account": account, "code_hash": code_hash} for code_hash in code_hashes]
     if rows:

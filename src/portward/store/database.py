@@ -13,63 +13,78 @@ nothing that anybody feels.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection as PlainConnection
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from portward.errors import StoreError
+from portward.store.connection import Connection
 
 BUSY = 5.0
-_READERS = 3
+PATIENCE = 30.0
+"""Seconds that a reader or writer waits for a connection."""
+_CONNECTIONS = 4
 
 
 class Database:
     """Made by `Database.open`. Writers queue here instead of polling for SQLite's lock."""
 
-    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+    def __init__(self, path: Path, engine: Engine, threads: Executor) -> None:
         self.path = path
-        self._engine = engine
+        self._engine, self._threads = engine, threads
         self._writer = engine.execution_options(writes=True)
-        self._turn = asyncio.Lock()
+        self._turn, self._connections = asyncio.Lock(), asyncio.Semaphore(_CONNECTIONS)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator["Database"]:
         """Open an existing file. All connections are closed, and their threads gone, on leaving."""
-        engine = create_async_engine(
-            f"sqlite+aiosqlite:///{path}",
-            connect_args={"isolation_level": None, "timeout": BUSY},
-            pool_size=_READERS + 1,
-            max_overflow=0,
-        )
-        event.listen(engine.sync_engine, "connect", _prepare)
-        event.listen(engine.sync_engine, "begin", _begin)
-        try:
-            yield cls(path, engine)
-        finally:
-            await engine.dispose()
+        arguments = {"isolation_level": None, "timeout": BUSY}
+        engine = create_engine(f"sqlite:///{path}", connect_args=arguments, pool_size=_CONNECTIONS, max_overflow=0)
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="store") as threads:
+            try:
+                yield cls(path, engine, threads)
+            finally:
+                engine.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Connection]:
         """A consistent view of the store, as it is now. Raises `StoreError`."""
-        with plainly(self.path):
-            async with self._engine.connect() as connection:
-                yield connection
+        async with self._lend(self._engine) as connection:
+            yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncIterator[Connection]:
         """A transaction that nobody else writes beside; committed on leaving, undone by an exception.
 
         Raises `StoreError`; `IntegrityError` passes, it tells the noun that something exists or is missing.
         """
-        with plainly(self.path):
-            async with self._turn, self._writer.begin() as connection:
-                yield connection
+        async with self._turn, self._lend(self._writer) as connection:
+            yield connection
+            await connection.commit()
+
+    @asynccontextmanager
+    async def _lend(self, engine: Engine) -> AsyncIterator[Connection]:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._connections.acquire()
+        except TimeoutError as error:
+            raise StoreError(
+                f"the store {self.path} has too much to do", way_out="see whether its disk is slow or failing"
+            ) from error
+        try:
+            with plainly(self.path):
+                async with Connection(engine, self._threads) as connection:
+                    yield connection
+        finally:
+            self._connections.release()
 
 
 @contextmanager
@@ -79,10 +94,6 @@ def plainly(path: Path) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except NoConnection as error:
-        raise StoreError(
-            f"the store {path} has too much to do", way_out="see whether its disk is slow or failing"
-        ) from error
     except (DatabaseError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DatabaseError) else error
         raise StoreError(f"the store {path} can't be used: {cause}", way_out=_way_out(str(cause), path)) from error
@@ -107,7 +118,7 @@ def _prepare(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: PlainConnection) -> None:
     """Take the write lock at once: a reader that turns writer halfway could be refused as out of date."""
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

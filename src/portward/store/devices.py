@@ -136,11 +136,11 @@ class Devices:
 
     async def _change(self, condition: ColumnElement[bool], **fields: Any) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(update(devices).where(condition).values(fields))).rowcount
+            return await connection.change(update(devices).where(condition).values(fields))
 
     async def _delete(self, condition: ColumnElement[bool]) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(delete(devices).where(condition))).rowcount
+            return await connection.change(delete(devices).where(condition))
 
 
 def _device(row: Mapping[Any, Any]) -> Device:

@@ -70,7 +70,7 @@ class Events:
     async def prune(self, before: datetime) -> int:
         """Forget older ones. Returns how many. Ids are never used again."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(events).where(events.c.time < before))).rowcount
+            return await connection.change(delete(events).where(events.c.time < before))
 
 
 def row_of(fact: Fact) -> dict[str, Any]:

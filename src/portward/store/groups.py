@@ -42,14 +42,14 @@ class Groups:
     async def remove(self, name: str) -> bool:
         """Forget a group. False when it does not exist."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(groups).where(groups.c.name == name))).rowcount == 1
+            return await connection.change(delete(groups).where(groups.c.name == name)) == 1
 
     async def add_member(self, name: str, account: str) -> bool:
         """False when the account belongs to it already. Raises `NotFound` when either does not exist."""
         try:
             async with self._database.write() as connection:
                 row = insert_or(members).values(group_name=name, account=account).on_conflict_do_nothing()
-                return (await connection.execute(row)).rowcount == 1
+                return await connection.change(row) == 1
         except IntegrityError as error:
             raise NotFound("group or account", f"{name} or {account}") from error
 
@@ -57,7 +57,7 @@ class Groups:
         """False when the account did not belong to it."""
         which = and_(members.c.group_name == name, members.c.account == account)
         async with self._database.write() as connection:
-            return (await connection.execute(delete(members).where(which))).rowcount == 1
+            return await connection.change(delete(members).where(which)) == 1
 
     async def set_of(self, account: str, names: Sequence[str]) -> None:
         """Replace the groups of one account. Raises `NotFound` when the account or one of them does not exist."""

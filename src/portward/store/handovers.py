@@ -46,4 +46,4 @@ class Handovers:
 
     async def forget_expired(self, now: datetime) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(delete(handovers).where(handovers.c.expires_at <= now))).rowcount
+            return await connection.change(delete(handovers).where(handovers.c.expires_at <= now))

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portward.config.settings import SessionPolicy
 from portward.model import EdgeSession, HostSession
+from portward.store.connection import Connection
 from portward.store.tables import accounts, host_sessions, sessions
 
 _PAGE = 5000
@@ -19,7 +19,7 @@ _KEPT = 4
 """A browser holds one cookie for a host; requests in flight may still carry an earlier one."""
 
 
-async def add(connection: AsyncConnection, part: HostSession) -> Sequence[str] | None:
+async def add(connection: Connection, part: HostSession) -> Sequence[str] | None:
     """Returns the keys of older ones that make room, or None when the session has ended."""
     try:
         await connection.execute(insert(host_sessions).values(_row(part)))
@@ -31,12 +31,12 @@ async def add(connection: AsyncConnection, part: HostSession) -> Sequence[str] |
     return list(await connection.scalars(older.returning(host_sessions.c.key)))
 
 
-async def add_many(connection: AsyncConnection, parts: Sequence[HostSession]) -> None:
+async def add_many(connection: Connection, parts: Sequence[HostSession]) -> None:
     if parts:
         await connection.execute(insert(host_sessions), [_row(part) for part in parts])
 
 
-async def list_of(connection: AsyncConnection, session_id: str | None) -> Sequence[HostSession]:
+async def list_of(connection: Connection, session_id: str | None) -> Sequence[HostSession]:
     """Those of one session, or all."""
     query = select(host_sessions).order_by(host_sessions.c.created_at)
     if session_id is not None:
@@ -44,7 +44,7 @@ async def list_of(connection: AsyncConnection, session_id: str | None) -> Sequen
     return [HostSession(**row._mapping) for row in await connection.execute(query)]
 
 
-async def in_use(connection: AsyncConnection, owners: Sequence[str] | None) -> Sequence[tuple[str, str]]:
+async def in_use(connection: Connection, owners: Sequence[str] | None) -> Sequence[tuple[str, str]]:
     """Pairs of account and host; of some accounts, or of all."""
     joined = host_sessions.join(sessions, sessions.c.id == host_sessions.c.session_id)
     query = select(sessions.c.account, host_sessions.c.host).select_from(joined).distinct()
@@ -53,17 +53,17 @@ async def in_use(connection: AsyncConnection, owners: Sequence[str] | None) -> S
     return [(account, host) for account, host in await connection.execute(query)]
 
 
-async def fall(connection: AsyncConnection, account: str) -> Sequence[HostSession]:
+async def fall(connection: Connection, account: str) -> Sequence[HostSession]:
     """Forget an account's that were entered with a second factor."""
     return await _forget(connection, account, host_sessions.c.second_factor_at.is_not(None))
 
 
-async def leave(connection: AsyncConnection, account: str, host: str) -> Sequence[HostSession]:
+async def leave(connection: Connection, account: str, host: str) -> Sequence[HostSession]:
     """Forget an account's at one host."""
     return await _forget(connection, account, host_sessions.c.host == host)
 
 
-async def _forget(connection: AsyncConnection, account: str, condition: ColumnElement[bool]) -> Sequence[HostSession]:
+async def _forget(connection: Connection, account: str, condition: ColumnElement[bool]) -> Sequence[HostSession]:
     mine = select(sessions.c.id).where(sessions.c.account == account)
     which = and_(condition, host_sessions.c.session_id.in_(mine))
     rows = await connection.execute(delete(host_sessions).where(which).returning(*host_sessions.c))
@@ -71,7 +71,7 @@ async def _forget(connection: AsyncConnection, account: str, condition: ColumnEl
 
 
 async def for_edge(
-    connection: AsyncConnection, condition: ColumnElement[bool], policy: SessionPolicy
+    connection: Connection, condition: ColumnElement[bool], policy: SessionPolicy
 ) -> AsyncIterator[list[EdgeSession]]:
     """In pages, so that 100,000 of them do not hold up the event loop; no account or session is made of a row."""
     joined = host_sessions.join(sessions, sessions.c.id == host_sessions.c.session_id).join(

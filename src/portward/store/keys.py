@@ -46,13 +46,12 @@ class Keys:
     async def change(self, name: str, **fields: Any) -> bool:
         """Change columns of one key. False when it does not exist."""
         async with self._database.write() as connection:
-            result = await connection.execute(update(keys).where(keys.c.name == name).values(_row(fields)))
-            return result.rowcount == 1
+            return await connection.change(update(keys).where(keys.c.name == name).values(_row(fields))) == 1
 
     async def remove(self, name: str) -> bool:
         """Forget a key. False when it does not exist."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(keys).where(keys.c.name == name))).rowcount == 1
+            return await connection.change(delete(keys).where(keys.c.name == name)) == 1
 
     async def _where(self, condition: ColumnElement[bool] | None) -> Sequence[Key]:
         query = select(keys).order_by(keys.c.name)

@@ -53,11 +53,11 @@ class Links:
     async def drop(self, account: str) -> int:
         """Forget the links of an account. Returns how many."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(links).where(links.c.account == account))).rowcount
+            return await connection.change(delete(links).where(links.c.account == account))
 
     async def forget_expired(self, now: datetime) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(delete(links).where(links.c.expires_at <= now))).rowcount
+            return await connection.change(delete(links).where(links.c.expires_at <= now))
 
 
 def _holds(token_hash: str, now: datetime) -> ColumnElement[bool]:

@@ -57,19 +57,18 @@ class Passkeys:
         rises = passkeys.c.sign_count < sign_count if sign_count else passkeys.c.sign_count == 0
         noted = update(passkeys).where(and_(passkeys.c.id == id_, rises))
         async with self._database.write() as connection:
-            result = await connection.execute(noted.values(sign_count=sign_count, used_at=now, synced=synced))
-            return result.rowcount == 1
+            return await connection.change(noted.values(sign_count=sign_count, used_at=now, synced=synced)) == 1
 
     async def rename(self, account: str, id_: str, name: str) -> bool:
         mine = and_(passkeys.c.account == account, passkeys.c.id == id_)
         async with self._database.write() as connection:
-            return (await connection.execute(update(passkeys).where(mine).values(name=name))).rowcount == 1
+            return await connection.change(update(passkeys).where(mine).values(name=name)) == 1
 
     async def remove(self, account: str, id_: str) -> bool:
         """Forget one; with the last second factor the recovery codes go as well. False when there is none."""
         mine = and_(passkeys.c.account == account, passkeys.c.id == id_)
         async with self._database.write() as connection:
-            gone = (await connection.execute(delete(passkeys).where(mine))).rowcount == 1
+            gone = await connection.change(delete(passkeys).where(mine)) == 1
             await forget_idle_codes(connection, account)
             return gone
 
@@ -77,9 +76,9 @@ class Passkeys:
         """Use a challenge up. True for exactly one caller."""
         row = insert_or(answered).values(challenge=challenge, expires_at=expires_at).on_conflict_do_nothing()
         async with self._database.write() as connection:
-            return (await connection.execute(row)).rowcount == 1
+            return await connection.change(row) == 1
 
     async def forget_expired(self, now: datetime) -> int:
         """Drop challenges that would not be taken any more anyway."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(answered).where(answered.c.expires_at <= now))).rowcount
+            return await connection.change(delete(answered).where(answered.c.expires_at <= now))

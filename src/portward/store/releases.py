@@ -50,7 +50,7 @@ class Releases:
             where=or_(stale, releases.c.freed < most),
         )
         async with self._database.write() as connection:
-            return (await connection.execute(again)).rowcount == 1
+            return await connection.change(again) == 1
 
     async def freed(self, source: str, now: datetime) -> int:
         """How often it was freed since its first try, unless that is a day ago."""

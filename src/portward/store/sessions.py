@@ -73,8 +73,7 @@ class Sessions:
         """Replace the token and note the second factor in one step. False when the session has ended."""
         change = update(sessions).where(sessions.c.id == session_id)
         async with self._database.write() as connection:
-            result = await connection.execute(change.values(token_hash=token_hash, second_factor_at=second_factor_at))
-            return result.rowcount == 1
+            return await connection.change(change.values(token_hash=token_hash, second_factor_at=second_factor_at)) == 1
 
     async def fall(self, account: str) -> Sequence[HostSession]:
         """Forget that sessions of an account have shown a second factor; what they entered with it is returned."""

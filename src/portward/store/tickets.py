@@ -39,8 +39,8 @@ class Tickets:
     async def take(self, token_hash: str) -> bool:
         """Use a ticket up. True for exactly one caller."""
         async with self._database.write() as connection:
-            return (await connection.execute(delete(tickets).where(tickets.c.token_hash == token_hash))).rowcount == 1
+            return await connection.change(delete(tickets).where(tickets.c.token_hash == token_hash)) == 1
 
     async def forget_expired(self, now: datetime) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(delete(tickets).where(tickets.c.expires_at <= now))).rowcount
+            return await connection.change(delete(tickets).where(tickets.c.expires_at <= now))

@@ -2,11 +2,12 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from portward.errors import Conflict, Invalid, NotFound, StoreError
 from portward.facts import LoggedIn, LoginFailed, RequestRefused
@@ -18,6 +19,7 @@ from portward.store.migrate import migrate_with, upgrade
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SOON = NOW + timedelta(hours=1)
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n"
 Story = Callable[[Store], Awaitable[None]]
 
 
@@ -274,12 +276,12 @@ def test_a_full_disk_says_so_and_passes_when_there_is_room(path: Path) -> None:
     async def story() -> None:
         async with Store.open(path) as store:
             async with store.groups._database.read() as connection:
-                pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
-                await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+                pages = (await connection.execute(text("PRAGMA page_count"))).scalar()
+                await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
             with pytest.raises(StoreError, match=r"full[\s\S]*make room"):
                 await store.events.add([LoginFailed(time=NOW, reason="x" * 100_000)])
             async with store.groups._database.read() as connection:
-                await connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+                await connection.execute(text("PRAGMA max_page_count = 100000"))
             await store.groups.add("family")
 
     asyncio.run(story())
@@ -301,6 +303,42 @@ def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
     async def story() -> None:
         async with Store.open(path) as store, store.groups._database.write():
             assert await asyncio.wait_for(store.groups.list(), 5) == []
+
+    asyncio.run(story())
+
+
+def test_a_reader_that_finds_every_connection_taken_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portward.store.database.PATIENCE", 0.05)
+
+    async def story() -> None:
+        async with Store.open(path) as store, AsyncExitStack() as stack:
+            for _ in range(4):
+                await stack.enter_async_context(store.groups._database.read())
+            with pytest.raises(StoreError, match="too much to do"):
+                await store.groups.list()
+            await stack.aclose()
+            assert await store.groups.list() == []
+
+    asyncio.run(story())
+
+
+def test_a_writer_that_is_cancelled_in_the_middle_leaves_nothing_and_holds_nobody_up(path: Path) -> None:
+    async def begin(store: Store, begun: asyncio.Event) -> None:
+        async with store.groups._database.write() as connection:
+            await connection.execute(text("INSERT INTO groups VALUES ('family')"))
+            begun.set()
+            await connection.execute(text(LONG))
+
+    async def story() -> None:
+        async with Store.open(path) as store:
+            begun = asyncio.Event()
+            writing = asyncio.create_task(begin(store, begun))
+            await begun.wait()
+            writing.cancel()
+            await asyncio.wait([writing])
+            assert writing.cancelled()
+            assert await store.groups.list() == []
+            await store.groups.add("friends")
 
     asyncio.run(story())
 
