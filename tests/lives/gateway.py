@@ -10,7 +10,8 @@ Hosts are written in short: `wiki` is wiki.gate.test. They resolve without DNS; 
 own authority. The directory's path must be short, for the Unix sockets in it.
 
 `at=network.host("45.90.0.1")` has it on a machine of the test's own network instead, at the ports that everybody knows;
-visitors come from one, too: `gateway.visitor(at=network.host("91.7.7.7"))`.
+visitors come from one, too: `gateway.visitor(at=network.host("91.7.7.7"))`. `before=journal.prefix` puts these words before
+the supervisor's command line.
 """
 
 import json
@@ -22,7 +23,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class Gateway:
     def __init__(self, directory: Path, services: Mapping[str, Any], **tables: Any) -> None:
         self.directory = directory
         self.at: Host | None = tables.pop("at", None)
+        self.before: Sequence[str] = tables.pop("before", ())
         self.domain = tables.pop("domain", DOMAIN)
         self.https_port, self.http_port, self.ssh_port = (443, 80, 22) if self.at else free_ports(3)
         where = "" if self.at else LOOPBACK
@@ -91,7 +93,11 @@ class Gateway:
     def launch(self, *command: str) -> None:
         """The same, without waiting."""
         self.mark = secrets.token_hex(8)
-        program = (*self._prefix, *(command or (sys.executable, "-m", "portward.supervisor", *self._places)))
+        program = (
+            *self._prefix,
+            *self.before,
+            *(command or (sys.executable, "-m", "portward.supervisor", *self._places)),
+        )
         self.process = subprocess.Popen(
             program,
             cwd=self.directory,

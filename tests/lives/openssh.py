@@ -5,7 +5,9 @@ with Sshd(directory) as sshd:
 """
 
 import os
+import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,14 +23,22 @@ _PRIVILEGE_SEPARATION = Path("/run/sshd")
 class Sshd:
     """`options` are lines of sshd_config; `at` is a host of the test's own network (the loopback otherwise).
 
-    With a `file` it writes its log there, message by message, and `log` stays empty.
+    With a `file` it writes its log there, message by message, and `log` stays empty. With a `prefix` it runs behind
+    those words, and tells syslog.
     """
 
-    def __init__(self, directory: Path, *options: str, at: Host | None = None, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        at: Host | None = None,
+        file: Path | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         assert os.geteuid() == 0, "sshd lets somebody in only as root: run these tests as root"
         self.directory, self.file, self._options = directory, file or directory / "sshd.log", options
-        self._log_option = ("-E", self.file) if file else ("-e",)
-        self.address, self._prefix = (at.address, at.prefix) if at else ("127.0.0.1", ())
+        self._log_option: tuple[str | Path, ...] = () if prefix else ("-E", self.file) if file else ("-e",)
+        self.address, self._prefix = (at.address, at.prefix) if at else ("127.0.0.1", prefix)
         (self.port,) = free_ports(1)
         self.key, self.host_key = directory / "id", directory / "host"
         self.authorized = directory / "authorized"
@@ -88,10 +98,17 @@ class Sshd:
         )
         assert self._process.stderr
         self.log = Output(self._process.stderr)
-        if self._log_option == ("-e",):
-            self.log.wait_for_line(r"^Server listening")
-        else:
-            wait_for(lambda: self.file.exists() and "Server listening" in self.file.read_text(), "sshd to listen")
+        match self._log_option:
+            case ("-e",):
+                self.log.wait_for_line(r"^Server listening")
+            case ():
+                wait_for(self._listens, "sshd to listen")
+            case _:
+                wait_for(lambda: self.file.exists() and "Server listening" in self.file.read_text(), "sshd to listen")
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((self.address, self.port)) == 0
 
     def kill(self) -> None:
         """The listener and every connection, at once."""

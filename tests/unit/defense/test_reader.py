@@ -200,7 +200,7 @@ ENTRY = (
     '"__REALTIME_TIMESTAMP":"1795201503000000","__CURSOR":"s=1"}}'
 )
 MESSAGE = '"Invalid user ann from 203.0.113.7 port 40022"'
-HOST = Selection(programs=frozenset({"sshd", "sshd-session"}))
+HOST = Selection(programs=frozenset({"sshd", "sshd-session"}), executables=frozenset({"/usr/bin/sudo"}))
 
 
 def entry(message: str = MESSAGE, comm: str = "sshd", uid: str = "0", unit: str = "ssh.service") -> bytes:
@@ -219,6 +219,23 @@ def test_an_entry_of_the_journal_counts_when_root_wrote_it_through_that_program(
 @pytest.mark.parametrize("forged", [entry(uid="1000"), entry(comm="logger"), entry(comm="logger", uid="0")])
 def test_what_a_local_user_sends_with_logger_counts_for_nothing(forged: bytes) -> None:
     assert entry_of(forged, HOST) is None
+
+
+def test_the_last_words_of_a_program_of_roots_count_though_journald_found_it_gone() -> None:
+    last = entry().replace(b'"_COMM":"sshd"', b'"SYSLOG_IDENTIFIER":"sshd"')
+    found = entry_of(last, HOST)
+    assert found is not None
+    assert found.program == "sshd"
+    assert entry_of(last.replace(b'"_UID":"0"', b'"_UID":"1000"'), HOST) is None
+    assert entry_of(last.replace(b'"sshd"', b'["sshd","x"]'), HOST) is None
+
+
+def test_what_sudo_writes_for_its_caller_is_told_by_its_path() -> None:
+    by_sudo = entry(comm="sudo", uid="1000").replace(b'"_UID"', b'"_EXE":"/usr/bin/sudo","_UID"')
+    found = entry_of(by_sudo, HOST)
+    assert found is not None
+    assert found.program == "sudo"
+    assert entry_of(by_sudo.replace(b"/usr/bin", b"/home/ann"), HOST) is None
 
 
 def test_an_entry_of_a_unit_counts_whoever_in_it_wrote_it() -> None:
@@ -241,7 +258,7 @@ JOURNALCTL = """#!/bin/sh
 echo "$@" >>"$(dirname "$0")/calls"
 case "$*" in
 *"-n 1 "*) echo '{"__CURSOR":"s=0"}' ;;
-*"--after-cursor s=0"*) cat "$(dirname "$0")/first" ;;
+*"--cursor s=0"*) cat "$(dirname "$0")/first" ;;
 *) cat "$(dirname "$0")/second"; exec sleep 60 ;;
 esac
 """
@@ -250,13 +267,15 @@ esac
 def test_the_journal_is_followed_from_where_it_was_also_when_its_child_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for journalctl, which needs a running systemd."""
+    """A stand-in for journalctl, which dies when it is told to, and tells the cursor's own entry again."""
     monkeypatch.setattr("portward.defense.logs.entries._AGAIN_SECONDS", 0.01)
     program = tmp_path / "journalctl"
     program.write_text(JOURNALCTL)
     program.chmod(0o755)
     (tmp_path / "first").write_bytes(entry() + b"\n" + entry(uid="1000") + b"\n")
-    (tmp_path / "second").write_bytes(entry().replace(b"40022", b"40023").replace(b"s=1", b"s=2") + b"\n")
+    (tmp_path / "second").write_bytes(
+        entry() + b"\n" + entry().replace(b"40022", b"40023").replace(b"s=1", b"s=2") + b"\n"
+    )
     kept = Kept()
     source = Source("host", [Matcher("sshd", shipped("sshd"), host=True)], selection=HOST, journalctl=str(program))
 
@@ -271,8 +290,10 @@ def test_the_journal_is_followed_from_where_it_was_also_when_its_child_dies(
 
     asyncio.run(run())
     calls = (tmp_path / "calls").read_text()
-    assert "--after-cursor s=1" in calls
-    assert "_UID=0 _COMM=sshd _COMM=sshd-session" in calls
+    assert "--cursor s=1" in calls
+    assert "_UID=0 _COMM=sshd _COMM=sshd-session + _UID=0 SYSLOG_IDENTIFIER=sshd " in calls
+    assert "+ _EXE=/usr/bin/sudo" in calls
+    assert len(kept.addresses) == 2
 
 
 def test_the_machines_own_log_is_found(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class JournalReader:
         cursor = ""
         for line in lines:
             entry = entry_of(line, self._selection)
-            if entry is None:
+            if entry is None or entry.cursor == self._positions[self._key].cursor:  # that one was judged
                 continue
             cursor = entry.cursor
             finding = finding_of(entry, self._source.matchers)

@@ -12,34 +12,53 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Any
 
 from portward.defense.logs.matching import LONGEST, Finding, Matcher, Message, repeated
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIELDS = "MESSAGE,_COMM,_UID,_SYSTEMD_UNIT"
+_FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_UID,_SYSTEMD_UNIT"
 _LONGEST_ENTRY = 1024 * 1024
 _MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which entries count: those of a `unit`, or those that programs of root's wrote."""
+    """Which entries count: those of a `unit`; or those of root's `programs`, and of `executables` by their full path.
+
+    sudo is one of the latter: it acts for its caller, whose user id its entries bear.
+    """
 
     unit: str = ""
     programs: frozenset[str] = frozenset()
+    executables: frozenset[str] = frozenset()
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """As journalctl selects them; fields of one name are alternatives."""
+        """As journalctl selects them; fields of one name are alternatives, and so is what stands around a `+`."""
         if self.unit:
             return (f"_SYSTEMD_UNIT={self.unit}",)
-        return ("_UID=0", *(f"_COMM={program}" for program in sorted(self.programs)))
+        programs = sorted(self.programs)
+        return (
+            *("_UID=0", *(f"_COMM={program}" for program in programs), "+"),
+            *("_UID=0", *(f"SYSLOG_IDENTIFIER={program}" for program in programs)),
+            *(word for path in sorted(self.executables) for word in ("+", f"_EXE={path}")),
+        )
 
-    def holds(self, entry: Mapping[str, Any]) -> bool:
+    def program(self, entry: Mapping[str, Any]) -> str | None:
+        """Which program wrote an entry, empty where nobody knows; None for an entry that does not count.
+
+        The last words of a program that ends at once come without `_COMM`, since journald finds it gone
+        (https://github.com/systemd/systemd/issues/2913); what root calls itself is believed then.
+        """
+        path = str(entry.get("_EXE"))
+        program = str(entry.get("_COMM") or ("" if self.unit else entry.get("SYSLOG_IDENTIFIER", "")))
         if self.unit:
-            return bool(entry.get("_SYSTEMD_UNIT") == self.unit)
-        return entry.get("_UID") == "0" and entry.get("_COMM") in self.programs
+            return program if entry.get("_SYSTEMD_UNIT") == self.unit else None
+        if path in self.executables:
+            return PurePath(path).name
+        return program if entry.get("_UID") == "0" and program in self.programs else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +77,12 @@ def entry_of(line: bytes, selection: Selection) -> Entry | None:
         values = json.loads(line)
         text = _text(values["MESSAGE"])
         at = _EPOCH + timedelta(microseconds=int(values["__REALTIME_TIMESTAMP"]))
-        cursor = str(values["__CURSOR"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        cursor, program = str(values["__CURSOR"]), selection.program(values)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not selection.holds(values) or "\n" in text or len(text) > LONGEST:
+    if program is None or "\n" in text or len(text) > LONGEST:
         return None
-    return Entry(text, str(values.get("_COMM", "")), at, cursor)
+    return Entry(text, program, at, cursor)
 
 
 def finding_of(entry: Entry, matchers: Sequence[Matcher]) -> Finding | None:
@@ -91,12 +110,17 @@ async def last_cursor(program: str) -> str:
 
 @asynccontextmanager
 async def following(program: str, selection: Selection, cursor: str) -> AsyncIterator[AsyncIterator[list[bytes]]]:
-    """Lines in batches, as they come, those after the cursor first. The child ends with the block.
+    """Lines in batches, as they come, from the cursor's own entry on. The child ends with the block.
 
     Its output waits in the pipe while nobody reads. The iterator ends when the child does. Raises `OSError`.
+
+    Not `--after-cursor`: where the cursor's entry is not selected, or was vacuumed, that leaves the next one out.
     """
-    after = ("--after-cursor", cursor) if cursor else ("-n", "all")
-    command = (program, "--no-pager", "--quiet", "--follow", "-o", "json", f"--output-fields={_FIELDS}", *after)
+    begin = ("--cursor", cursor) if cursor else ()
+    command = (
+        *(program, "--no-pager", "--quiet", "--follow", "-n", "all", *begin),
+        *("-o", "json", f"--output-fields={_FIELDS}"),
+    )
     child = await asyncio.create_subprocess_exec(
         *command, *selection.arguments, stdout=-1, stderr=-3, stdin=-3, limit=_LONGEST_ENTRY
     )

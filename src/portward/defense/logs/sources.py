@@ -20,7 +20,8 @@ from portward.host.processes import find_program
 
 HOST = "host"
 """What the machine's own log is called; a log of portward.toml may be called so too, and then stands in its place."""
-_HOST_PATTERNS = ("sshd", "sudo")
+_SUDO = "sudo"
+_HOST_PATTERNS = ("sshd", _SUDO)
 _JOURNALS = ("var/log/journal/*/system*.journal", "run/log/journal/*/system*.journal")
 _FILES = ("var/log/auth.log", "var/log/secure", "var/log/messages")
 
@@ -42,9 +43,10 @@ def find_host_log(root: Path = Path("/")) -> Source:
     """Where this machine tells of its own logins."""
     matchers = [Matcher(name, shipped(name), host=True) for name in _HOST_PATTERNS]
     programs = frozenset[str]().union(*(matcher.programs for matcher in matchers))
+    selection = Selection(programs=programs - {_SUDO}, executables=frozenset(_path_of(_SUDO)))
     journal = [file for pattern in _JOURNALS for file in root.glob(pattern)]
     if any(os.access(file, os.R_OK) for file in journal) and (program := _journalctl()):
-        return Source(HOST, matchers, selection=Selection(programs=programs), journalctl=program)
+        return Source(HOST, matchers, selection=selection, journalctl=program)
     files = [root / name for name in _FILES if (root / name).is_file()]
     for file in files:
         if os.access(file, os.R_OK):
@@ -77,10 +79,15 @@ def matcher_of(name: str, defence: Defence, *, header: bool) -> Matcher:
 
 
 def _journalctl() -> str:
+    return next(iter(_path_of("journalctl")), "")
+
+
+def _path_of(program: str) -> list[str]:
+    """None where it is not installed."""
     try:
-        return find_program("journalctl")
+        return [os.path.realpath(find_program(program))]
     except Environment:
-        return ""
+        return []
 
 
 def _why_not(journal: Sequence[Path], files: Sequence[Path]) -> str:
