@@ -10,8 +10,8 @@ Hosts are written in short: `wiki` is wiki.gate.test. They resolve without DNS; 
 own authority. The directory's path must be short, for the Unix sockets in it.
 
 `at=network.host("45.90.0.1")` has it on a machine of the test's own network instead, at the ports that everybody knows;
-visitors come from one, too: `gateway.visitor(at=network.host("91.7.7.7"))`. `before=journal.prefix` puts these words before
-the supervisor's command line.
+visitors come from one, too: `gateway.visitor(at=network.host("91.7.7.7"))`. `before=journal.prefix` puts these words
+before the supervisor's command line.
 """
 
 import json
