@@ -43,6 +43,11 @@ class Engine:
         return self.version >= (2, 8, 0)
 
     @property
+    def forwards_unseen(self) -> bool:
+        """Since 2.9 bodies may pass beside the buffer that alone shows whether one waits for a slow service."""
+        return self.version >= (2, 9, 0)
+
+    @property
     def name(self) -> str:
         return "HAProxy " + ".".join(map(str, self.version))
 

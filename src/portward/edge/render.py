@@ -202,6 +202,7 @@ def _context(settings: Settings, state: State, engine: Engine) -> dict[str, Any]
         "release_rate": _RELEASE_RATE,
         "for_good": FOR_GOOD,
         "needs_nul_rule": engine.needs_nul_rule,
+        "forwards_unseen": engine.forwards_unseen,
         "errors": {name: _http_errors(rules, here / "pages") for name, rules in _ERRORS.items()},
         "backends": [{"name": name, "strip": "strip" in name, "compress": "gzip" in name} for name in BACKENDS],
     }

@@ -128,3 +128,9 @@ def test_raw_tcp_whose_upstream_does_not_resolve_is_answered_by_nobody() -> None
 def test_proxy_protocol_is_sent_where_it_is_asked_for() -> None:
     service = {"kind": "tcp", "tunnel": True, "listen": 5432, "allow": ["10.0.0.0/8"], "proxy-protocol": "v2"}
     assert "run/tunnels/db.sock send-proxy-v2\n" in planned({"db": service}).configuration()
+
+
+def test_bodies_pass_through_the_buffer_where_they_are_watched() -> None:
+    unseen = "tune.disable-zero-copy-forwarding"
+    assert unseen in plan(Settings(), STATE, Engine("haproxy", (3, 2, 0)), addresses={}).configuration()
+    assert unseen not in plan(Settings(), STATE, Engine("haproxy", (2, 8, 5)), addresses={}).configuration()
