@@ -29,11 +29,12 @@ def certified(
     *,
     config: Mapping[str, Any] | None = None,
     listen: Mapping[str, Any] | None = None,
+    proxies: Mapping[str, Any] | None = None,
     **environment: str,
 ) -> Iterator[tuple[Gateway, Pebble]]:
     """A gateway that was not started yet, and an authority that runs. `table` adds to [tls]."""
     with short_directory() as directory, Pebble(directory, **environment) as pebble:
-        gateway = Gateway(directory, services, listen=listen or {})
+        gateway = Gateway(directory, services, listen=listen or {}, proxies=proxies or {})
         pebble.start(http_port=gateway.http_port, https_port=gateway.https_port, **(config or {}))
         more = dict(table(pebble, gateway))
         port = gateway.https_port if more.get("challenge") == "tls-alpn-01" else gateway.http_port

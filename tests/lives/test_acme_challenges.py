@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tests.lives.certified import LONG, Watch, certified, row, shown, wait_for_public
 from tests.lives.gateway import Gateway, free_ports
 from tests.lives.names import ZONE, Names
@@ -27,17 +28,18 @@ if [ "$1" = cleanup ]; then echo "auth said $CERTBOT_AUTH_OUTPUT" >> {log}; rm {
 # ---- tls-alpn-01 -----------------------------------------------------------------------------------------------------
 
 
-def test_tls_alpn_01_needs_no_port_80_and_ordinary_visitors_do_not_notice() -> None:
+@pytest.mark.parametrize("proxies", [{}, {"proxy-protocol": ["127.0.0.9"]}], ids=["", "behind a balancer"])
+def test_tls_alpn_01_needs_no_port_80_and_ordinary_visitors_do_not_notice(proxies: dict[str, Any]) -> None:
     services = {"wiki": OPEN, "blog": OPEN}
     table = {"challenge": "tls-alpn-01"}
-    with certified(services, lambda *_: table, listen={"http": []}) as (gateway, pebble), gateway:
+    with certified(services, lambda *_: table, listen={"http": []}, proxies=proxies) as (gateway, pebble), gateway:
         plain = (gateway.state / "edge" / "haproxy.cfg").read_text()
         with Watch(gateway, "wiki") as watch:
             wait_for_public(gateway, "wiki", "blog", "auth")
         assert watch.errors == []
         assert len(set(watch.serials)) <= 2
         assert (pebble.accounts, pebble.orders) == (1, 3)
-        wait_for(lambda: "frontend look" not in _configuration(gateway), "the look to end", LONG)
+        wait_for(lambda: "acme-tls/1" not in _configuration(gateway), "the look to end", LONG)
         assert _without_marks(_configuration(gateway)) == _without_marks(plain)
         assert not (gateway.state / "run" / "alpn.sock").exists()
         assert gateway.runtime("show env PORTWARD_PLAN") in plain.replace("setenv PORTWARD_PLAN ", "PORTWARD_PLAN=")

@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from tests.lives.gateway import Gateway
 from tests.lives.network import Host, Network
 from tests.lives.places import short_directory
+from tests.lives.prefixes import given, v1, v2
 from tests.lives.raw import ask, plain_connection, request
 from tests.lives.waiting import wait_for
 from tests.unit.defense.geo.data import atlas
@@ -165,18 +166,28 @@ def test_an_exception_of_a_service_holds_there(world: World) -> None:
     assert world.status(world.office, "wiki") == 403
 
 
-def test_behind_a_proxy_the_true_address_counts_and_the_proxys_does_not(world: World) -> None:
+@pytest.mark.parametrize("header", [v1, v2])
+def test_behind_a_proxy_the_true_address_counts_and_sees_no_certificate_where_it_is_refused(
+    world: World, header: Callable[[str, str], bytes]
+) -> None:
     def answered(source: str) -> bool:
-        before = f"PROXY TCP4 {source} 45.90.0.1 5000 443\r\n".encode()
+        before = header(source, "45.90.0.1")
         return ask(world.gateway, "open", request("open.gate.test"), at=world.proxy, before=before).status == 200
 
+    def shut_out(source: str, destination: str = "45.90.0.1") -> bool:
+        return given(world.gateway, header(source, destination), at=world.proxy) == b""
+
+    assert answered("101.6.6.6")
+    assert not shut_out("101.6.6.6")
     world.rule(deny=["CN", "AU"])
     assert answered("91.7.7.7")
-    assert not answered("101.6.6.6")
-    assert not answered("103.1.2.3")
+    assert shut_out("101.6.6.6")
+    assert shut_out("103.1.2.3")
+    assert shut_out("240e::7", "2a0e:b107::1")
+    world.gateway.wait_for_events(rule="abroad", address="101.6.6.6")
     world.rule(allow=["DE"])
     assert answered("91.7.7.7")
-    assert not answered("5.5.5.5")
+    assert shut_out("5.5.5.5")
 
 
 def test_forwarded_headers_count_from_a_listed_proxy_alone(world: World) -> None:

@@ -1,11 +1,11 @@
 """Where a request comes from is decided once, at the edge: listed proxies are believed, nobody else."""
 
 import socket
-import struct
 
 import pytest
 from tests.lives.conftest import MakeGateway
 from tests.lives.gateway import Gateway
+from tests.lives.prefixes import given, v1, v2
 from tests.lives.raw import ask, read_to_end, request
 from tests.lives.upstream import Upstream
 from tests.lives.waiting import wait_for
@@ -96,20 +96,6 @@ def behind_a_proxy(make_gateway: MakeGateway, upstream: Upstream) -> Gateway:
     )
 
 
-def v2(source: str, destination: str = "127.0.0.1") -> bytes:
-    """A PROXY protocol version 2 header for TCP over IPv4 (section 2.2 of its specification)."""
-    addresses = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", 5000, 443)
-    return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, len(addresses)) + addresses
-
-
-def nothing_at_all(gateway: Gateway, address: str, before: bytes) -> bool:
-    """Whether a connection from `address` ends without a byte of an answer."""
-    try:
-        return ask(gateway, "open", request("open.gate.test"), address=address, before=before).received == b""
-    except OSError:
-        return True
-
-
 def no_handshake(gateway: Gateway, address: str, before: bytes) -> bool:
     """Whether a connection from `address` ends before TLS stands."""
     try:
@@ -117,10 +103,6 @@ def no_handshake(gateway: Gateway, address: str, before: bytes) -> bool:
     except OSError:
         return True
     return False
-
-
-def v1(source: str) -> bytes:
-    return f"PROXY TCP4 {source} 127.0.0.1 5000 443\r\n".encode()
 
 
 def test_only_listed_proxies_say_who_the_client_is(behind_a_proxy: Gateway, upstream: Upstream) -> None:
@@ -147,7 +129,7 @@ def test_a_denied_client_stays_denied_behind_a_listed_proxy(behind_a_proxy: Gate
     gateway, hits = behind_a_proxy, upstream.hits
     denied = "203.0.113.9"
     for before in (v1(denied), v2(denied)):
-        assert nothing_at_all(gateway, "127.0.0.3", before)
+        assert given(gateway, before, address="127.0.0.3") == b""
     with socket.create_connection(("127.0.0.1", gateway.http_port), 20, source_address=("127.0.0.3", 0)) as plain:
         plain.sendall(v1(denied) + request("open.gate.test"))
         assert read_to_end(plain) == b""
