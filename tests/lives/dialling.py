@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.lives.gateway import Gateway
+from tests.lives.network import Host
 from tests.lives.waiting import PATIENCE, wait_for
 
 _OPTIONS = ("ExitOnForwardFailure=yes", "StrictHostKeyChecking=no", "LogLevel=ERROR", "IdentitiesOnly=yes")
@@ -36,18 +37,19 @@ class Laptop:
         known = f"UserKnownHostsFile={self._directory / 'known_hosts'}"
         options = [word for option in (*_OPTIONS, known) for word in ("-o", option)]
         wishes = [word for forward in forwards for word in ("-R", forward)]
-        return ["-F", "none", "-i", str(self.key), "-p", port, *options, "-N", *wishes, "127.0.0.1"]
+        return ["-F", "none", "-i", str(self.key), "-p", port, *options, "-N", *wishes, self._gateway.address()]
 
     @contextmanager
-    def dial(self, *forwards: str, program: str = "ssh") -> Iterator["subprocess.Popen[bytes]"]:
-        """Tunnels that stand when the block begins."""
-        command, count = [program, *self.command(*forwards)], len(forwards)
+    def dial(self, *forwards: str, program: str = "ssh", at: Host | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+        """Tunnels that stand when the block begins; `at` is a host of the test's own network."""
+        command, count = [*(at.prefix if at else ()), program, *self.command(*forwards)], len(forwards)
         with subprocess.Popen(command, env=_environment(), start_new_session=True) as process:
             try:
                 wait_for(lambda: len(tunnels(self._gateway)) == count, f"{count} tunnels")
                 yield process
             finally:
-                os.killpg(process.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
                 process.wait(PATIENCE)
                 wait_for(lambda: not tunnels(self._gateway), "its tunnels to be gone")
 

@@ -5,8 +5,8 @@
     guard.hear(facts)                   # at once, before anything is stored
     await guard.run()                   # carries verdicts to the ledger, until cancelled
 
-A source that is banned leaves no signs. Whoever has logged in from an address lately may knock at a wrong name without
-being taken for a scanner, and is not banned for what others try at the account.
+A source that is banned leaves no signs. Whoever has logged in from an address lately may knock at a wrong name and miss
+much of a public service without being taken for a scanner, and is not banned for what others try at the account.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ _AT_ONCE = 200
 """Verdicts that are carried to the ledger together."""
 _BANNED_WITHIN = timedelta(seconds=10)
 """So long the ledger may take until it tells of a ban; what the source does meanwhile is no new sign."""
+_NOT_OF_THE_FAMILIAR = ("unknown-host", "errors")
+"""What people do who belong: they mistype a host, and at public services use apps with a login of their own."""
 _FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -185,7 +187,7 @@ class Guard:
     def _take(self, sign: Sign, now: datetime) -> None:
         if self._is_banned(sign.fact.address, now):
             return
-        if sign.detector == "unknown-host" and self._familiar.anybody(sign.fact.address, now):
+        if sign.detector in _NOT_OF_THE_FAMILIAR and self._familiar.anybody(sign.fact.address, now):
             return
         self._seen[sign.detector] += sign.weight
         if verdict := self._judge.feed(sign, now):

@@ -56,6 +56,8 @@ _KEYS_OF_STRANGERS = ("unknown", "certificate", "disapproved", "denied")
 """Not `expired` and `source`: those are keys of ours, at a wrong time or place."""
 _MISSING = (400, 403, 404, 405, 406, 410, 414)
 """What a service answers to those who look for what it might have. Others are part of a protocol (WebDAV: 409, 423)."""
+_OF_FILE_MANAGERS = ("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH")
+"""Methods of WebDAV: whoever has mounted a share asks there for `.DS_Store`, `._*`, `.git`, in every directory anew."""
 
 
 def signs_of(fact: Fact, detectors: Mapping[str, Detector], knowledge: Knowledge) -> tuple[Sign, ...]:
@@ -110,7 +112,7 @@ def _refused(fact: RequestRefused, knowledge: Knowledge) -> Iterator[_Mark]:
             yield _Mark("rate")
     if fact.credential:
         yield _Mark("token", fact.credential)
-    if fact.path and (probe := knowledge.probes.name(fact.path)):
+    if fact.path and fact.method not in _OF_FILE_MANAGERS and (probe := knowledge.probes.name(fact.path)):
         yield _Mark("probe", probe)
 
 
@@ -121,6 +123,8 @@ def _answered(fact: ErrorAnswered, knowledge: Knowledge) -> Iterator[_Mark]:
     if fact.status == 401:
         if fact.credential:
             yield _Mark("token", fact.credential)
+        return
+    if fact.method in _OF_FILE_MANAGERS:
         return
     if probe := knowledge.probes.name(fact.path):
         yield _Mark("probe", probe)
