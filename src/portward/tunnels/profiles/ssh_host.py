@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from portward.errors import Invalid, Mistake
 from portward.tunnels.profiles.exchange import Broken, Imported, Note
@@ -26,9 +25,7 @@ from portward.tunnels.profiles.profile import (
     Unix,
 )
 from portward.tunnels.profiles.spelling import parse_jump
-
-if TYPE_CHECKING:
-    from portward.tunnels.profiles.ssh_config import Found, Statement
+from portward.tunnels.profiles.ssh_statements import Found, Statement
 
 _FAMILIES: dict[str, Family] = {"any": "any", "inet": "ipv4", "inet6": "ipv6"}
 _CARRIED = {
@@ -44,7 +41,7 @@ _NC = re.compile(r"nc -X (4|5|connect) (?:-P (\S+) )?-x (\[[^\]]*\]|[^ :]+):([0-
 _NC_KINDS: dict[str, ProxyKind] = {"4": "socks4", "5": "socks5", "connect": "http"}
 
 
-def to_import(found: "Found", file: Path) -> Imported:
+def to_import(found: Found, file: Path) -> Imported:
     """The tunnel of a host, or why it is none."""
     reader = _Reader(found, list(found.notes))
     try:
@@ -59,14 +56,14 @@ def to_import(found: "Found", file: Path) -> Imported:
 
 
 class _At(Exception):
-    def __init__(self, one: "Statement", reason: Invalid) -> None:
+    def __init__(self, one: Statement, reason: Invalid) -> None:
         super().__init__(reason)
         self.one, self.reason = one, reason
 
 
 @dataclass(slots=True)
 class _Reader:
-    found: "Found"
+    found: Found
     notes: list[str]
 
     def profile(self) -> Profile:
