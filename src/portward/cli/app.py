@@ -17,7 +17,6 @@ from portward.cli import (
     certificates,
     connect,
     defence,
-    defence_test,
     devices,
     events,
     gateway,
@@ -25,6 +24,7 @@ from portward.cli import (
     groups,
     keys,
     mail,
+    pattern_trial,
     rescue,
     server,
     services,
@@ -65,7 +65,7 @@ app.add_typer(authority.app, name="ca")
 app.add_typer(keys.app, name="key")
 app.add_typer(allow.app, name="allow")
 app.add_typer(bans.app, name="ban")
-defence.app.registered_commands += defence_test.app.registered_commands
+defence.app.registered_commands += pattern_trial.app.registered_commands
 app.add_typer(defence.app, name="defence")
 app.add_typer(devices.app, name="device")
 app.add_typer(mail.app, name="mail")
