@@ -86,7 +86,7 @@ class EdgeBans:
         """The number of lines tells whether all is well: nobody else writes this map, and a restart reads the file."""
         async with self._changing:
             wanted = await register.count(now)
-            there = await self._lines() if await self._publisher.running() is not None else wanted
+            there = await self._there() if await self._publisher.running() is not None else wanted
             if wanted == there == len(self._known) and self._path.exists():
                 return []
             begun, self._begun = self._begun, True
@@ -149,10 +149,8 @@ class EdgeBans:
         for some in _pieces(sources, _ONE_BY_ONE):
             await self._runtime.ask_everywhere("; ".join(f"del map {self._path} {source}" for source in some))
 
-    async def _lines(self) -> int:
-        maps = await self._runtime.ask("show map")
-        found = re.search(rf"\({re.escape(str(self._path))}\).*entry_cnt=(\d+)", maps)
-        return int(found[1]) if found else 0
+    async def _there(self) -> int:
+        return (await self._publisher.counts()).get(str(self._path), 0)
 
     async def forget_closed(self) -> None:
         """Take what is closed out of the notes on streams behind proxies."""

@@ -7,11 +7,14 @@
 
 Implements identity's `Gatekeeper`. Every change goes to its file first, then to the current worker and to workers
 that drain after a reload. One change at a time: the register is read inside it, so that mending never undoes a login
-or a logout that happens meanwhile.
+or a logout that happens meanwhile. Where comparing every line takes long, mending mostly counts them: nobody else
+writes these maps, and a restart of HAProxy reads the files.
 """
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +31,10 @@ from portward.host.paths import State
 from portward.model import Account, EdgeSession, Route
 
 log = logging.getLogger(__name__)
+_SHARE = 1 / 1000
+"""Of its time, the keeper spends so much on comparing every line while their number is right."""
+_UNNOTICED = 0.03
+"""Seconds of comparing that nobody minds at each mending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,9 @@ class Gate:
         self._register: Register | None = None
         self._accounts: dict[str, Account] = {}
         self._routes: tuple[Route, ...] = ()
+        self._counts: Counter[str] = Counter()
+        """How many lines each map should have in HAProxy's memory."""
+        self._compared_at, self._comparing_took = 0.0, 0.0
 
     async def load(self, register: Register, routes: Sequence[Route]) -> list[str]:
         """Make files, and a running edge's memory, say what the register says. Raises `EdgeError`."""
@@ -60,10 +70,28 @@ class Gate:
         if self._register is None:
             return []
         async with self._changing:
-            self._accounts = {account.name: account for account in await self._register.accounts()}
-            sessions = {session.key: session_line(session) for session in await self._register.sessions()}
-            mended = await self._make("sessions", sessions) + await self._know(self._routes)
+            mended = await self._compare(self._register) if await self._is_due() else []
             return mended + await self._devices.mend()
+
+    async def _is_due(self) -> bool:
+        """Whether every line is to be compared: it has been long ago, as it takes long, or their number is wrong."""
+        if self._comparing_took <= max(_UNNOTICED, _SHARE * (time.monotonic() - self._compared_at)):
+            return True
+        if not all(file.path.exists() for file in self._maps.values()):
+            return True
+        if await self._publisher.running() is None:
+            return False
+        there = await self._publisher.counts()
+        return any(there.get(str(file.path)) != self._counts[name] for name, file in self._maps.items())
+
+    async def _compare(self, register: Register) -> list[str]:
+        began = time.monotonic()
+        self._accounts = {account.name: account for account in await register.accounts()}
+        sessions = {session.key: session_line(session) for session in await register.sessions()}
+        mended = await self._make("sessions", sessions) + await self._know(self._routes)
+        self._compared_at = time.monotonic()
+        self._comparing_took = self._compared_at - began
+        return mended
 
     async def expect(self, routes: Sequence[Route]) -> None:
         """Grant what the coming configuration will ask for, before it asks, so that nobody is refused in between."""
@@ -84,6 +112,7 @@ class Gate:
         lines = {session.key: session_line(session) for session in sessions}
         async with self._changing:
             self._maps["sessions"].add(lines)
+            self._counts["sessions"] += len(lines)
             await self._order("sessions", [f"add map {{}} {key} {line}" for key, line in lines.items()])
 
     async def renew(self, sessions: Sequence[EdgeSession]) -> None:
@@ -92,11 +121,12 @@ class Gate:
             self._maps["sessions"].change(lines)
             for key, line in lines.items():
                 known = "found=yes" in await self._runtime.ask(f"get map {self._maps['sessions'].path} {key}")
+                self._counts["sessions"] += not known
                 await self._order("sessions", [f"{'set' if known else 'add'} map {{}} {key} {line}"])
 
     async def expel(self, keys: Sequence[str], session_ids: Sequence[str]) -> None:
         async with self._changing:
-            self._maps["sessions"].remove(keys)
+            self._counts["sessions"] -= self._maps["sessions"].remove(keys)
             # A HAProxy that is just starting may have read the file before, so its memory has to be told all the same.
             if not await self._publisher.wait_for_answer():
                 log.warning("the edge is away; it will not know the ended sessions when it is back")
@@ -144,6 +174,7 @@ class Gate:
         """File first; then the difference between this and what HAProxy has. Returns what that was."""
         if self._maps[name].differs(wanted):
             self._maps[name].write(wanted)
+        self._counts[name] = len(wanted)
         if await self._publisher.running() is None:
             return []
         path = self._maps[name].path

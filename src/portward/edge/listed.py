@@ -7,7 +7,6 @@ The map is replaced as a whole: until the last line of the new one is there, the
 keeps the lists that it had: it takes no new connection, and bans are what cuts an open one.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,10 +46,7 @@ class ListedNetworks:
 
     async def _count(self, networks: Path) -> int | None:
         """How many there are in the running worker; None where its configuration has no lists."""
-        for line in (await self._runtime.ask("show map")).splitlines():
-            if f" ({networks}) " in line and (found := re.search(r"entry_cnt=(\d+)", line)):
-                return int(found[1])
-        return None
+        return (await self._publisher.counts()).get(str(networks))
 
 
 def _chunks(networks: Path) -> Iterator[str]:

@@ -51,13 +51,16 @@ class MapFile:
         with self.path.open("ab") as file:
             file.write(b"".join(_line(key, value) for key, value in entries.items()))
 
-    def remove(self, keys: Iterable[str]) -> None:
-        """Take entries out, and have that on the disk before returning: a revoked session must not come back."""
+    def remove(self, keys: Iterable[str]) -> int:
+        """Take entries out, and have that on the disk before returning: a revoked session must not come back.
+
+        Returns how many there were.
+        """
         with self.path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-            for key in keys:
-                _blank(content, b"\n" + key.encode() + b" ")
+            count = sum(_blank(content, b"\n" + key.encode() + b" ") for key in keys)
             content.flush()
             os.fdatasync(file.fileno())
+        return count
 
     def change(self, entries: Mapping[str, str]) -> None:
         """Give existing keys new values; the new line stands before the old one dies."""
@@ -67,12 +70,16 @@ class MapFile:
                 _blank(content, b"\n" + key.encode() + b" ", keep_last=True)
 
 
-def _blank(content: mmap.mmap, needle: bytes, *, keep_last: bool = False) -> None:
+def _blank(content: mmap.mmap, needle: bytes, *, keep_last: bool = False) -> int:
+    """Returns how many lines are dead by that."""
+    count = 0
     last = content.rfind(needle) if keep_last else -1
     at = content.find(needle)
     while at not in (-1, last):
         content[at + 1 : at + 2] = b"#"
         at = content.find(needle, at + 1)
+        count += 1
+    return count
 
 
 def _line(key: str, value: str) -> bytes:

@@ -9,6 +9,7 @@ each time and only the difference is sent, so publishing the same plan again men
 
 import asyncio
 import logging
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ How = Literal["start", "reload", "runtime"]
 _PLANNED_MAPS = ("routes", "allow", "deny", "sources", "owners")
 _LEARNED_MAPS = ("sessions", "accounts", "grants", "streams", "challenges", "listed", "bans", "stream_sources")
 _RELOAD_SECONDS = 30.0
+_COUNT = re.compile(r"^\S+ \((.+?)\) .* entry_cnt=(\d+)$", re.MULTILINE)
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +139,10 @@ class Publisher:
         lines = (await self._runtime.ask(f"show map {path}")).splitlines()
         parts = (line.split(" ", 2) for line in lines if line.startswith("0x"))
         return {part[1]: part[2] if len(part) > 2 else "" for part in parts}
+
+    async def counts(self) -> dict[str, int]:
+        """How many lines each map has in the current worker's memory, by its path; cheap, however many they are."""
+        return {path: int(count) for path, count in _COUNT.findall(await self._runtime.ask("show map"))}
 
     def _write(self, plan: Plan, certificates: Mapping[str, Certificate]) -> None:
         home = self._state.edge / plan.skeleton.fingerprint

@@ -16,7 +16,6 @@ from typing import Protocol
 
 from portward.config import Settings
 from portward.config.checks import placed_listeners
-from portward.config.networks import NoNetwork, networks_of
 from portward.config.reading import parse, text_of
 from portward.config.values import Address
 from portward.defense.geo.borders import Borders
@@ -26,7 +25,7 @@ from portward.edge.plan import Plan, names_to_resolve, plan
 from portward.edge.publisher import How, Publisher
 from portward.edge.resolve import Resolver
 from portward.edge.trust import Trust
-from portward.errors import ConfigError, Invalid, PortwardError
+from portward.errors import ConfigError, PortwardError
 from portward.facts import ConfigApplied, ConfigRejected, EdgeMended
 from portward.host import files
 from portward.host.notify import notify
@@ -34,6 +33,7 @@ from portward.host.paths import State
 from portward.host.ports import check_free
 from portward.identity.gatekeeper import Record
 from portward.keeper.countries import Countries
+from portward.keeper.denying import DenyFiles
 from portward.model import Certificate, Source
 from portward.pki.certificates import Certificates
 from portward.pki.own_files import OwnFiles
@@ -101,7 +101,7 @@ class Configuration:
         self._certificates, self._own_files, self._trust = certificates, own_files, trust
         self._countries = countries
         self._tunnels, self._followed, self._record, self._clock = tunnels, followed, record, clock
-        self._resolver = Resolver()
+        self._resolver, self._deny_files = Resolver(), DenyFiles()
         self._changing = asyncio.Lock()
         self._in_force: InForce | None = None
         self._passes_alpn = False
@@ -252,7 +252,7 @@ class Configuration:
     async def _plan(self, of_file: Settings) -> InForce:
         settings = self._tunnels.over(of_file)
         addresses = await self._resolver.resolve(names_to_resolve(settings))
-        lists = await asyncio.to_thread(_deny_lists, settings)
+        lists = await asyncio.to_thread(self._deny_files.read, settings)
         trust = await asyncio.to_thread(self._trust, settings)
         borders = await self._countries.borders(settings)
         wanted = plan(
@@ -293,14 +293,6 @@ def _sources(settings: Settings) -> set[Source]:
     """Which certificates count beside those of the local authority."""
     sources: set[Source] = {"files"} if settings.tls.files else set()
     return sources | {"acme"} if settings.tls.mode == "acme" else sources
-
-
-def _deny_lists(settings: Settings) -> list[bytes]:
-    """Raises `Invalid` for a list that became unusable since it was checked."""
-    try:
-        return [networks_of(Path(name)) for name in settings.defence.deny_files]
-    except (OSError, NoNetwork) as error:
-        raise Invalid(f"a file of `defence.deny-files` can't be used: {error}") from error
 
 
 def _difference(before: Settings | None, after: Settings) -> str:

@@ -22,6 +22,9 @@ from portward.pki.own_files import OwnFiles
 _LINKS = 40
 """As many as Linux itself follows (path_resolution(7))."""
 _LOOK_EACH = 5000
+"""Milliseconds between two looks of our own."""
+_LOOK_AGAIN = 100
+"""Milliseconds after which watchfiles looks whether the kernel has told of anything (more)."""
 
 
 async def changes_of(path: Path, stop: asyncio.Event) -> AsyncIterator[None]:
@@ -36,7 +39,7 @@ async def changes_of(path: Path, stop: asyncio.Event) -> AsyncIterator[None]:
             stop_event=stop,
             recursive=False,
             debounce=200,
-            step=20,
+            step=_LOOK_AGAIN,
             rust_timeout=_LOOK_EACH,
             yield_on_timeout=True,
         )
@@ -82,7 +85,7 @@ async def follow_own_files(own_files: OwnFiles) -> None:
                 stop_event=own_files.moved,
                 recursive=False,
                 debounce=200,
-                step=20,
+                step=_LOOK_AGAIN,
                 rust_timeout=_LOOK_EACH,
                 yield_on_timeout=True,
             )
