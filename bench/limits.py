@@ -26,13 +26,14 @@ from portward.host.paths import State
 MANY = 10_000_000
 """Counted and compared as ever, and only so high that the load generator does not reach it."""
 SERVICE = f"""\
-limits = {{ requests = {MANY}, burst = {MANY - 1}, connections = {MANY}, body = "1GB" }}
+limits = {{ requests = {MANY}, burst = {MANY - 1}, connections = {MANY}, new-connections = {MANY - 1}, body = "1GB" }}
 allow-from = ["127.0.0.0/8"]
 """
 GATEWAY = f"""\
 burst = {MANY - 1}
 session-burst = {MANY - 1}
 session-connections = {MANY}
+session-new-connections = {MANY - 1}
 body = "1GB"
 """
 LIMITS = next(group for group in GROUPS if "limits" in group.title)

@@ -2,9 +2,12 @@
 
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import HTTPResponse
 
 import pytest
 from tests.lives.explaining import require_explanation
@@ -32,6 +35,15 @@ def metered(upstream: Upstream, tcp_port: int) -> Iterator[Gateway]:
         "open": {"upstream": url, "access": "public", "limits": {"requests": 8}},
         "twin": {"upstream": url, "access": "public", "limits": {"requests": 8}},
         "quick": {"upstream": url, "access": "public", "limits": {"requests": 100, "burst": 3}},
+        "calls": {"upstream": url, "access": "public", "limits": {"new-connections": 3}},
+        "annex": {
+            "upstream": url,
+            "access": "public",
+            "host": "calls.gate.test",
+            "path": "/annex/",
+            "limits": {"new-connections": 3},
+        },
+        "door": {"upstream": url, "limits": {"new-connections": 3}},
         "few": {"upstream": url, "access": "public", "limits": {"connections": 2}},
         "free": {"upstream": url, "access": "public"},
         "club": {"upstream": url},
@@ -158,6 +170,73 @@ def test_more_requests_than_may_be_open_at_once_are_refused_until_one_of_them_en
     wait_for(lambda: one(metered, "few", address="127.0.1.40").status == 200, "room for another one")
 
 
+def again(opened: ssl.SSLSocket, host: str, path: str = "/", *lines: str) -> int:
+    """One more request over a connection that stands, which is read to its end."""
+    opened.sendall(request(host, path, *lines).replace(b"Connection: close", b"Connection: keep-alive"))
+    answer = HTTPResponse(opened)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
+def test_new_connections_are_limited_and_requests_over_known_ones_are_not(metered: Gateway) -> None:
+    with ExitStack() as stack:
+        known = [stack.enter_context(connection(metered, "calls", address="127.0.1.44")) for _ in range(3)]
+        assert [again(opened, "calls.gate.test") for opened in known * 4] == [200] * 12
+        refused = one(metered, "calls", "Accept: text/html", address="127.0.1.44")
+        assert refused.status == 429
+        assert 10 <= retry_after(refused) <= 20
+        assert b"At most 3 new connections of one visitor to this service are let through in 10 sec" in refused.received
+        assert [again(opened, "calls.gate.test") for opened in known] == [200] * 3
+    assert one(metered, "calls", address="127.0.1.45").status == 200
+    require_explanation(metered, refused.received.decode(), "rate")
+    (event,) = metered.wait_for_events(rule="rate", address="127.0.1.44")
+    assert event["detail"] == "limits.new-connections of the service: 4, more than 3"
+
+
+def test_a_refused_connection_is_let_in_after_the_time_that_it_was_told(metered: Gateway) -> None:
+    for _ in range(3):
+        assert one(metered, "calls", address="127.0.1.46").status == 200
+    with connection(metered, "calls", address="127.0.1.46") as late:
+        late.sendall(request("calls.gate.test").replace(b"Connection: close", b"Connection: keep-alive"))
+        refused = Answer(read_once(late))
+        assert refused.status == 429
+        time.sleep(retry_after(refused))  # the very claim
+        assert again(late, "calls.gate.test") == 200
+
+
+def test_streams_of_one_connection_count_as_one(metered: Gateway) -> None:
+    with metered.visitor(address="127.0.1.47", http2=True) as somebody, ThreadPoolExecutor(8) as streams:
+        assert somebody.fetch("calls").http_version == "HTTP/2"
+        answers = streams.map(lambda _: somebody.fetch("calls").status_code, range(24))
+        assert set(answers) == {200}
+    assert "gpc0_rate(10000)=1" in metered.runtime("show table visitors key 127.0.1.47|calls")
+
+
+def test_services_of_one_host_count_a_connection_once_each(metered: Gateway) -> None:
+    with connection(metered, "calls", address="127.0.1.48") as opened:
+        for _ in range(5):
+            assert again(opened, "calls.gate.test") == 200
+            assert again(opened, "calls.gate.test", "/annex/") == 200
+    for name in ("calls", "annex"):
+        assert "gpc0_rate(10000)=1" in metered.runtime(f"show table visitors key 127.0.1.48|{name}")
+
+
+def test_a_session_opens_no_more_connections_from_many_addresses(metered: Gateway, ann: Visitor) -> None:
+    ann.arrive("door")
+    cookie = f"Cookie: {COOKIE}={ann.cookie('door')}"
+    seen = [one(metered, "door", cookie, address=f"127.0.1.{number}").status for number in range(50, 54)]
+    assert seen[0] == 200
+    assert seen[-1] == 429
+    with metered.log_in("bob") as bob:
+        assert bob.arrive("door").status_code == 200
+
+
+def test_new_connections_of_the_allowed_and_of_proxies_are_not_limited(metered: Gateway) -> None:
+    assert set(statuses(metered, "calls", 8, address="127.0.0.80")) == {200}
+    assert set(statuses(metered, "calls", 8, "X-Forwarded-For: 198.51.100.77", address=PROXY)) == {200}
+
+
 def test_a_limit_of_a_service_changes_without_a_reload(metered: Gateway) -> None:
     assert statuses(metered, "twin", 9, address="127.0.1.50")[-1] == 429
     before = metered.runtime("show env PORTWARD_PLAN")
@@ -268,12 +347,14 @@ def test_a_reload_lifts_no_limit(metered: Gateway) -> None:
     """The worker that goes tells the one that comes what was counted; not what it still holds open itself."""
     wait_for(lambda: "resync_timeout=<PAST>" in metered.runtime("show peers"), "HAProxy's start to be over")
     assert statuses(metered, "open", 9, address="127.0.1.90")[-1] == 429
+    assert statuses(metered, "calls", 4, address="127.0.1.90")[-1] == 429
     before = metered.runtime("show env PORTWARD_PLAN")
     with connection(metered, "open", address="127.0.1.91"):
         metered.change(limits={"burst": 999_999})
         assert metered.runtime("show env PORTWARD_PLAN") != before
         wait_for(lambda: "127.0.1.90" in metered.runtime("show table visitors"), "what was counted to be known again")
         assert one(metered, "open", address="127.0.1.90").status == 429
+        assert one(metered, "calls", address="127.0.1.90").status == 429
         assert one(metered, "open", address="127.0.1.92").status == 200
     row = metered.runtime("show table addresses key ::ffff:127.0.1.91")
     assert "conn_cur=0" in row
@@ -296,3 +377,23 @@ def test_the_gateways_burst_of_a_session_holds_from_everywhere(metered: Gateway,
     refused = at_once(metered, "club", 5, cookie, address="127.0.1.101")
     assert refused.statuses[-1] == 429
     assert b"At most 4 requests of one session are let through in one second" in refused.received
+
+
+def test_the_gateways_limit_of_a_sessions_new_connections_holds_over_all_services(metered: Gateway) -> None:
+    metered.change(limits={"burst": 999_999, "session-burst": 999_998, "session-new-connections": 8})
+    with metered.log_in("bob", http2=True) as bob, ThreadPoolExecutor(8) as streams, ExitStack() as stack:
+        bob.arrive("club")
+        bob.arrive("wiki")
+        assert set(streams.map(lambda _: bob.fetch("club").status_code, range(24))) == {200}
+        cookie = {name: f"Cookie: {COOKIE}={bob.cookie(name)}" for name in ("club", "wiki")}
+        known = stack.enter_context(connection(metered, "wiki", address="127.0.2.9"))
+        assert again(known, "wiki.gate.test", "/", cookie["wiki"]) == 200
+        tries = [one(metered, "club", cookie["club"], address=f"127.0.1.{last}") for last in range(110, 119)]
+        seen = [answer.status for answer in tries]
+        assert (seen[0], seen[-1], seen) == (200, 429, sorted(seen))
+        assert b"At most 8 new connections of one session are let through in 10 seconds" in tries[-1].received
+        assert 10 <= retry_after(tries[-1]) <= 20
+        assert again(known, "wiki.gate.test", "/", cookie["wiki"]) == 200
+        assert bob.fetch("club").status_code == 200
+    require_explanation(metered, tries[-1].received.decode(), "rate")
+    assert metered.wait_for_events(rule="rate", address="127.0.1.118", account="bob")

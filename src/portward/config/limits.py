@@ -36,6 +36,8 @@ class Limits(Section):
     """Requests of one session in 1 s. Default: as many as `session-requests`."""
     session_connections: Count | None = None
     """Requests of one session that are open at the same time, streams included. Default: any number."""
+    session_new_connections: Count | None = None
+    """New connections of one session in 10 s, counted with the first request. Default: any number."""
     max_connections: Count = 4000
     """Open connections of all sources together."""
     body: Size | None = None
@@ -54,6 +56,6 @@ class ServiceLimits(Section):
     connections: Count | None = None
     """Requests of one visitor that are open at the same time, streams included; of raw TCP, connections of a source."""
     new_connections: Count | None = None
-    """New connections of one source in 10 s, for raw TCP."""
+    """New connections of one visitor in 10 s, counted with the first request; of raw TCP, those of a source."""
     body: Size | None = None
     """The longest body of a request. Default: `limits.body`."""

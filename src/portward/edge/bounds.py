@@ -1,7 +1,7 @@
 """What one visitor may ask of a service, and from where: the end of a route's line, and a map of networks.
 
     bounds = bounds_of(settings)
-    bounds.tail("wiki")         # '|60|10|20|1048576|1|1|wiki'; '' for a service without any
+    bounds.tail("wiki")         # '|60|10|20|1048576|1|1|wiki|30|1'; '' for a service without any
     bounds.sources              # {'10.0.0.0/8': '1'}
 
 Each service with lists has a bit. The value of a network holds the bits of the services whose lists settle it, so that
@@ -80,10 +80,15 @@ def bounds_of(settings: Settings) -> Bounds:
     services = {name: service for name, service in settings.services.items() if _has_bounds(service)}
     lists = {name: _lists(service, settings) for name, service in services.items()}
     bits = {group: 1 << number for number, group in enumerate(dict.fromkeys(filter(None, lists.values())))}
+    marks = _marks(settings)
     return Bounds(
-        tails={name: _tail(name, service, settings, lists[name], bits) for name, service in services.items()},
+        tails={
+            name: _tail(name, service, settings, lists[name], bits) + _new(service, marks.get(name))
+            for name, service in services.items()
+        },
         sources=_sources(bits),
-        counts=frozenset(_COUNTED) & {key for service in services.values() for key in _given(service.limits)},
+        counts=frozenset((*_COUNTED, "new_connections"))
+        & {key for service in services.values() for key in _given(service.limits)},
         sizes=any(service.limits.body is not None for service in services.values()),
         lists=bool(bits),
     )
@@ -115,6 +120,21 @@ def _tail(
     bit = bits[lists] if lists else 0
     wanted = bit if lists and lists.allow else 0
     return "|" + "|".join(map(str, (*counted, body, bit, wanted, name)))
+
+
+def _new(service: ServiceSettings, mark: int | None) -> str:
+    return f"|{service.limits.new_connections}|{mark}" if mark else ""
+
+
+def _marks(settings: Settings) -> dict[str, int]:
+    """For each service that counts new connections a bit that no other such service of the same host has."""
+    counting = [name for name, service in settings.services.items() if service.limits.new_connections]
+    hosts = {name: {route.host for route in settings.routes if route.service == name} for name in counting}
+    marks: dict[str, int] = {}
+    for name in filter(hosts.get, counting):
+        taken = sum({mark for other, mark in marks.items() if hosts[other] & hosts[name]})
+        marks[name] = ~taken & (taken + 1)
+    return marks
 
 
 def _sources(bits: Mapping[Lists, int]) -> dict[str, str]:

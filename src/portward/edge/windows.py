@@ -21,7 +21,8 @@ from portward.edge.bounds import Bounds
 class Window:
     """One count, and the most that it may reach: a number, or a variable of HAProxy that holds it.
 
-    `seconds` is 0 for what is open at the same time: no waiting helps there, only the end of something.
+    `seconds` is 0 for what is open at the same time: no waiting helps there, only the end of something. Where `opening`
+    names a variable, only requests that have it count: those that are the first of their connection.
     """
 
     key: str
@@ -29,13 +30,15 @@ class Window:
     seconds: int
     fetch: str
     most: int | str
+    opening: str = ""
 
     @property
     def over(self) -> str:
         """The condition under which a request is refused."""
+        first = f"{{ var({self.opening}) -m found }} " if self.opening else ""
         if isinstance(self.most, int):
-            return f"{{ {self.fetch} gt {self.most} }}"
-        return f"{{ {self.fetch},sub({self.most}) gt 0 }}"
+            return f"{first}{{ {self.fetch} gt {self.most} }}"
+        return f"{first}{{ {self.fetch},sub({self.most}) gt 0 }}"
 
     @property
     def full(self) -> str:
@@ -60,7 +63,8 @@ class Window:
         """What was exceeded, for the visitor."""
         whose = {"source": "of one address", "session": "of one session", "service": "of one visitor to this service"}
         when = {LONG_WINDOW: "in 10 seconds", SHORT_WINDOW: "in one second"}.get(self.seconds, "at the same time")
-        return f"At most {self._most} requests {whose[self.of]} are let through {when}."
+        what = "new connections" if self.opening else "requests"
+        return f"At most {self._most} {what} {whose[self.of]} are let through {when}."
 
     @property
     def _most(self) -> str:
@@ -83,6 +87,11 @@ def _of_services(slot: int) -> Iterator[tuple[str, Window]]:
     yield "requests", Window(key.format("requests"), "service", LONG_WINDOW, f"sc_http_req_rate({slot})", "txn.bounds")
     yield "burst", Window(key.format("burst"), "service", SHORT_WINDOW, f"sc_conn_rate({slot})", "txn.most_at_once")
     yield "connections", Window(key.format("connections"), "service", 0, f"sc_conn_cur({slot})", "txn.most_open")
+    fetch = f"sc_gpc0_rate({slot})"
+    yield (
+        "new_connections",
+        Window(key.format("new-connections"), "service", LONG_WINDOW, fetch, "txn.new", "txn.opens"),
+    )
 
 
 def _of_sessions(limits: Limits) -> Iterator[Window]:
@@ -91,3 +100,6 @@ def _of_sessions(limits: Limits) -> Iterator[Window]:
         yield Window("limits.session-burst", "session", SHORT_WINDOW, "sc_conn_rate(1)", limits.session_burst)
     if limits.session_connections:
         yield Window("limits.session-connections", "session", 0, "sc_conn_cur(1)", limits.session_connections)
+    if limits.session_new_connections:
+        most = limits.session_new_connections
+        yield Window("limits.session-new-connections", "session", LONG_WINDOW, "sc_gpc0_rate(1)", most, "txn.arrives")

@@ -187,7 +187,7 @@ class State:
 
     @property
     def hop_socket(self) -> Path:
-        """HAProxy listens behind itself, while it looks for such challenges."""
+        """HAProxy listens behind itself, where connections are looked at before TLS."""
         return self.run / "hop.sock"
 
     @property

@@ -29,6 +29,7 @@ def test_a_size_without_a_unit_is_a_mistake(wrong: object) -> None:
 
 def test_nothing_new_is_limited_by_itself() -> None:
     assert (Limits().burst, Limits().session_burst, Limits().session_connections, Limits().body) == (None,) * 4
+    assert Limits().session_new_connections is None
     assert ServiceLimits() == Settings.model_validate({"services": {"a": {"upstream": "demo"}}}).services["a"].limits
 
 
@@ -38,7 +39,8 @@ def test_nothing_new_is_limited_by_itself() -> None:
         ("[limits]\nrequests = 10\nburst = 10", "limits.burst"),
         ("[limits]\nsession-burst = 5000", "limits.session-burst"),
         (f"{WEB}limits = {{ requests = 5, burst = 6 }}", "services.a.limits.burst"),
-        (f"{WEB}limits = {{ new-connections = 5 }}", "services.a.limits.new-connections"),
+        ("[limits]\nsession-new-connections = 2000", "limits.session-new-connections"),
+        (f"{WEB}limits = {{ requests = 5, new-connections = 5 }}", "services.a.limits.new-connections"),
         (f"{TCP}limits = {{ requests = 5 }}", "services.a.limits.requests"),
         (f"{TCP}limits = {{ body = '1MB' }}", "services.a.limits.body"),
         (f"{TCP}allow-from = ['10.0.0.0/8']", "services.a.allow-from"),
@@ -50,11 +52,25 @@ def test_what_never_counts_or_means_nothing_is_found(text: str, key: str) -> Non
 
 
 def test_what_means_something_is_fine() -> None:
-    assert keys("[limits]\nburst = 100\nsession-burst = 100\nbody = '1GB'") == []
-    assert keys(f"{WEB}limits = {{ requests = 50, burst = 5, connections = 3, body = '1MB' }}") == []
+    assert keys("[limits]\nburst = 100\nsession-burst = 100\nsession-new-connections = 50\nbody = '1GB'") == []
+    assert (
+        keys(f"{WEB}limits = {{ requests = 50, burst = 5, connections = 3, new-connections = 9, body = '1MB' }}") == []
+    )
     assert keys(f"{TCP}deny-from = ['10.0.0.0/8']\nlimits = {{ connections = 5, new-connections = 50 }}") == []
 
 
 def test_there_are_as_many_different_lists_as_a_number_has_bits() -> None:
     text = "".join(f'[services.s{n}]\nupstream = "demo"\nallow-from = ["10.0.0.{n}"]\n' for n in range(63))
     assert keys(text) == ["services.s62"]
+
+
+def test_a_host_has_as_many_limits_of_new_connections_as_a_number_has_bits() -> None:
+    def services(host: str, count: int) -> str:
+        return "".join(
+            f'[services.{host}{n}]\nupstream = "demo"\nhost = "{host}.localhost"\npath = "/{n}/"\n'
+            "limits = { new-connections = 9 }\n"
+            for n in range(count)
+        )
+
+    assert keys(services("a", 63)) == ["services.a62.limits.new-connections"]
+    assert keys(services("a", 62) + services("b", 62)) == []

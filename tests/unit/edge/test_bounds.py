@@ -29,6 +29,15 @@ def test_the_tail_holds_what_is_limited_and_the_rest_is_without_limit() -> None:
     assert (made.counts, made.sizes, made.lists) == ({"requests"}, True, False)
 
 
+def test_services_that_count_new_connections_can_be_told_apart_on_their_host() -> None:
+    def at(host: str, path: str) -> dict[str, Any]:
+        return {"host": f"{host}.localhost", "path": path, "limits": {"new-connections": 7}}
+
+    made = bounds({"a": at("x", "/a/"), "b": at("x", "/b/"), "c": at("y", "/"), "d": {"limits": {"requests": 9}}})
+    assert [made.tail(name).split("|")[8:] for name in "abcd"] == [["7", "1"], ["7", "2"], ["7", "1"], []]
+    assert made.counts == {"requests", "new_connections"}
+
+
 def test_the_gateways_longest_body_holds_where_a_service_says_nothing_else() -> None:
     made = bounds({"wiki": {"limits": {"burst": 3}}}, limits={"body": "2KB"})
     assert made.tail("wiki").split("|")[4] == "2048"

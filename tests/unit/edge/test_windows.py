@@ -7,7 +7,7 @@ from portward.config.limits import Limits
 from portward.edge.bounds import Bounds
 from portward.edge.windows import Window, windows_of
 
-EVERY = frozenset({"requests", "burst", "connections"})
+EVERY = frozenset({"requests", "burst", "connections", "new_connections"})
 
 
 class Counter:
@@ -74,8 +74,10 @@ def test_whoever_waits_as_long_as_told_has_room_for_one_more(seconds: int, most:
 def test_only_what_is_configured_is_counted() -> None:
     keys = [window.key for window in windows_of(Limits(), Bounds(), slot=2)]
     assert keys == ["limits.requests", "limits.session-requests"]
-    everything = Limits.model_validate({"burst": 9, "session-burst": 8, "session-connections": 7})
-    assert len(windows_of(everything, Bounds(counts=EVERY), slot=2)) == 8
+    everything = Limits.model_validate(
+        {"burst": 9, "session-burst": 8, "session-connections": 7, "session-new-connections": 6}
+    )
+    assert len(windows_of(everything, Bounds(counts=EVERY), slot=2)) == 10
 
 
 def test_a_limit_of_a_service_is_read_from_its_line_and_a_gateways_stands_in_the_rule() -> None:
@@ -85,3 +87,11 @@ def test_a_limit_of_a_service_is_read_from_its_line_and_a_gateways_stands_in_the
     assert service.sentence == (
         "At most %[var(txn.bounds),add(0)] requests of one visitor to this service are let through in 10 seconds."
     )
+
+
+def test_new_connections_are_refused_with_the_request_that_opens_one_and_with_no_other() -> None:
+    windows = windows_of(Limits.model_validate({"session-new-connections": 6}), Bounds(counts=EVERY), slot=2)
+    service, session = [window for window in windows if window.opening]
+    assert service.over == "{ var(txn.opens) -m found } { sc_gpc0_rate(2),sub(txn.new) gt 0 }"
+    assert session.over == "{ var(txn.arrives) -m found } { sc_gpc0_rate(1) gt 6 }"
+    assert session.sentence == "At most 6 new connections of one session are let through in 10 seconds."
