@@ -11,14 +11,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
-import pyotp
 import pytest
 from tests.lives.banning import banned, reaches
 from tests.lives.gateway import OWNER, Gateway
 from tests.lives.network import Host, Network
 from tests.lives.places import short_directory
 from tests.lives.raw import ask, request
-from tests.lives.visitor import PASSWORD, Visitor
+from tests.lives.second_factor import turn_on
+from tests.lives.visitor import PASSWORD
 from tests.lives.waiting import wait_for
 
 from portward.errors import Invalid
@@ -153,7 +153,7 @@ def test_when_every_owner_has_lost_the_second_factor_the_host_lets_them_in_again
 ) -> None:
     home = network.host("62.4.0.30")
     with gateway.log_in(OWNER, at=home) as owner:
-        turn_on_second_factor(owner)
+        turn_on(owner)
     with gateway.visitor(at=home) as owner:
         page = owner.submit(owner.visit("auth", "/login"), username=OWNER, password=PASSWORD)
         assert "6-digit code" in page.text
@@ -174,11 +174,3 @@ def test_when_no_owner_is_left_who_can_log_in_the_host_makes_another_one(gateway
     with gateway.admin() as admin:
         accounts = admin.get("/accounts")["accounts"]
     assert {one["name"]: one["role"] for one in accounts}["heir"] == "owner"
-
-
-def turn_on_second_factor(visitor: Visitor) -> None:
-    page = visitor.visit("auth", "/account/totp")
-    secret = re.search(r'<code class="secret">([^<]+)</code>', page.text)
-    assert secret, page.text
-    codes = visitor.follow(visitor.submit(page, code=pyotp.TOTP(secret[1].replace(" ", "")).now()))
-    assert "recovery codes" in codes.text, codes.text
