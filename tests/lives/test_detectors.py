@@ -20,6 +20,7 @@ from tests.lives.raw import plain_connection
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import Visitor
 from tests.lives.waiting import wait_for
+from tests.unit.defense.clients import CLIENTS
 
 MakeHost = Callable[[], Host]
 
@@ -182,6 +183,29 @@ def test_who_looks_at_a_share_with_missing_pictures_is_no_scanner(gateway: Gatew
             for size in ("page", "small"):
                 assert visitor.fetch("share", f"/{number}/{size}").status_code == 200
         assert bans(gateway, phone.address) == []
+
+
+def test_the_programs_of_honest_people_may_ask_a_public_service_for_what_is_not_there(
+    gateway: Gateway, phone: Host
+) -> None:
+    """As browsers do by themselves, and file managers and shells in a share that is mounted."""
+    with gateway.visitor(at=phone) as visitor:
+        for program in ("browsers", "Finder of macOS", "shells in a mounted share"):
+            for method, path in (wanted.split(" ", 1) for wanted in CLIENTS[program]):
+                visitor.fetch("share", f"/absent{path}", method)
+        for number in range(40):
+            visitor.fetch("share", f"/absent/photos/._{number}.jpg", "PROPFIND")
+        assert visitor.fetch("share", "/page").status_code == 200
+    assert bans(gateway, phone.address) == []
+
+
+def test_an_app_with_a_login_of_its_own_may_miss_much_where_somebody_is_known(gateway: Gateway, phone: Host) -> None:
+    gateway.log_in("ann", at=phone).close()
+    with gateway.visitor(at=phone) as app:
+        for path in IMMICH:
+            app.fetch("share", f"/absent{path}")
+        assert app.fetch("share", "/page").status_code == 200
+    assert bans(gateway, phone.address) == []
 
 
 def test_two_requests_that_come_too_slowly_are_told_from_connections_that_are_idle(

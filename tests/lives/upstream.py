@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = _answer_any  # noqa: N815
-    do_TRACE = do_CONNECT = do_TRACK = do_DEBUG = do_PROPFIND = do_PRI = _answer_any  # noqa: N815
+    do_TRACE = do_CONNECT = do_TRACK = do_DEBUG = do_PROPFIND = do_LOCK = do_PRI = _answer_any  # noqa: N815
 
     def _take(self) -> None:
         received = Received(self.command, self.path, list(self.headers.items()), self._body())
