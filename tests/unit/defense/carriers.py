@@ -18,7 +18,6 @@ APACHE = "[Fri Nov 20 19:05:03.123456 2026] [core:error] [pid 17512:tid 14012307
 _ACCESS = [
     f'@ - {{}} [20/Nov/2026:19:05:03 +0000] "GET {{}} HTTP/1.1" {status} 17 "{{}}" "{{}}"' for status in (200, 401, 404)
 ] + ['@ - - [20/Nov/2026:19:05:03 +0000] "{}" 400 0 "-" "-"']
-_ENDS = ("user={} rhost=@", "from @ port 22", "[preauth]")
 
 CARRIERS: dict[str, list[str]] = {
     "access": _ACCESS,
@@ -34,6 +33,12 @@ CARRIERS: dict[str, list[str]] = {
             "sshd[812]: error: Received disconnect from @ port 1:3: {}",
             "sshd[812]: Bad protocol version identification '{}' from @ port 4711",
             "sshd[812]: Protocol major versions differ for @ port 4711: SSH-2.0-OpenSSH_9.2 vs. {}",
+            "sshd[812]: Invalid user {} from @ port 4711",
+            "sshd[812]: Failed password for invalid user {} from @ port 4711 ssh2",
+            "sshd[812]: Failed publickey for invalid user {} from @ port 1 ssh2: ED25519-CERT SHA256:a ID {} (serial 0) CA RSA SHA256:b",
+            "sshd[812]: Connection closed by invalid user {} @ port 4711 [preauth]",
+            "sshd[812]: Disconnecting invalid user {} @ port 9: Change of username or service not allowed: "
+            + "({},ssh-connection) -> ({},ssh-connection) [preauth]",
             "sshd[812]: input_userauth_request: invalid user {} [preauth]",
             "sshd[812]: Postponed keyboard-interactive for invalid user {} from @ port 22 ssh2 [preauth]",
             "sshd[812]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=@  user={}",
@@ -60,14 +65,15 @@ CARRIERS: dict[str, list[str]] = {
         APACHE + line
         for line in (
             "AH00128: File does not exist: /srv/{}, referer: {}",
-            "AH01617: user {}: authentication failure for \"{}\": Password Mismatch, referer: {}",
+            'AH01617: user {}: authentication failure for "{}": Password Mismatch, referer: {}',
             "AH01618: user {} not found: {}, referer: {}",
             "AH00126: Invalid URI in request {}",
             "AH02811: script not found or unable to stat: {}",
         )
     ],
     "haproxy": [
-        SYSLOG + f'haproxy[7]: @:58430 [20/Nov/2026:19:05:03.608] main~ app/a 0/0/0/0/0 {status} 2 - - ---- 0/0/0/0/0 0/0 {{{{{{}}|{{}}}}}} "{{}}"'
+        SYSLOG
+        + f'haproxy[7]: @:58430 [20/Nov/2026:19:05:03.608] main~ app/a 0/0/0/0/0 {status} 2 - - ---- 0/0/0/0/0 0/0 {{{{{{}}|{{}}}}}} "{{}}"'
         for status in (200, 401)
     ],
     "postfix": [
@@ -96,7 +102,7 @@ CARRIERS: dict[str, list[str]] = {
             "login authenticator failed for {host} ({word}) [@]:4711: 535 Incorrect authentication data (set_id={})",
             "rejected EHLO from [@]: syntactically invalid argument(s): {}",
             "H={host} ({word}) [@] F=<{}> rejected RCPT <{}>: relay not permitted",
-            "SMTP protocol error in \"{}\" H={host} [@] next input=\"{}\"",
+            'SMTP protocol error in "{}" H={host} [@] next input="{}"',
         )
     ],
     "vaultwarden": [
@@ -126,7 +132,7 @@ CARRIERS: dict[str, list[str]] = {
         "2026-11-20 19:05:03.123 ERROR (MainThread) [aiohttp.server] Error handling request {}",
     ],
     "grafana": [
-        "logger=context userId=0 orgId=0 uname= t=2026-11-20T19:05:03+01:00 level=info msg=\"Request Completed\" "
+        'logger=context userId=0 orgId=0 uname= t=2026-11-20T19:05:03+01:00 level=info msg="Request Completed" '
         + "method=GET path={word} status=404 remote_addr=@ time_ms=7 referer={word}",
     ],
     "proxmox": [
@@ -155,6 +161,8 @@ def line_of(name: str, carrier: str, address: str, texts: Sequence[str]) -> str:
     """The line, with the texts one after the other, again and again."""
     if name in {"traefik-json", "nextcloud"}:
         return _object(carrier.split(), address, texts)
+    if name == "gitea" and ":" in address:
+        address = f"[{address}]"
     rest = iter([*texts] * 9)
     spell = partial(_spell, escape=_hexadecimal if carrier in _ESCAPED else str)
     line = re.sub(r"\{(host|word|)\}", lambda slot: spell(slot[1], next(rest)), carrier.replace("@", "\0"))

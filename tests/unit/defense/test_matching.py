@@ -1,17 +1,18 @@
 """Lines of logs: who is to blame, and that nobody else ever is."""
 
-import re
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.defense.loglines import BLAMED, FORGED, UNBLAMED, A, B
+from tests.unit.defense.carriers import CARRIERS, line_of
+from tests.unit.defense.forging import forged, told
+from tests.unit.defense.loglines import BLAMED, FORGED, UNBLAMED, V6, A, B
 
 from portward.config.logpatterns import Pattern
 from portward.config.shipped import shipped, shipped_names
-from portward.config.templates import Choice, Field, Literal, Template, node_of
+from portward.config.templates import Field, Template, node_of
 from portward.defense.logs.count import Count
 from portward.defense.logs.matching import LONGEST, Finding, Matcher, canonical
 from portward.defense.logs.scan import scan
@@ -54,65 +55,6 @@ def test_a_forged_line_blames_its_author_or_nobody(name: str, line: str) -> None
     assert finding is None or finding.address == A or (finding.doubtful and finding.address == "")
 
 
-HOSTILE = st.one_of(
-    st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=60),
-    st.lists(
-        st.sampled_from(
-            [
-                B,
-                A,
-                " ",
-                '"',
-                "'",
-                "]",
-                "[",
-                ">",
-                "<",
-                ": ",
-                ", ",
-                ").",
-                " from ",
-                " port 22",
-                " ssh2",
-                "client: ",
-                "rip=",
-                "\r",
-                "\0",
-            ]
-            + [piece for lines in FORGED.values() for line in lines for piece in re.split(f"(?<={B})|(?={A})", line)]
-        ),
-        max_size=6,
-    ).map("".join),
-).map(lambda text: text.replace(A, B))
-"""What an attacker may type, in which his own address never stands."""
-
-
-def told(template: Template, address: str, text: str) -> str:
-    """A line as the program itself would write it."""
-    line = ""
-    for piece in template.pieces:
-        match piece:
-            case Literal():
-                line += piece.text
-            case Choice():
-                line += piece.words[0]
-            case Field(noun="address"):
-                line += address
-            case Field(noun="port" | "number"):
-                line += "4711"
-            case Field(noun="time"):
-                line += "2026-11-20T19:05:03Z"
-            case Field(kind="word" | "name:word"):
-                line += re.sub(r"\s", "", text)[:20]
-            case Field(kind="quoted" | "name:quoted"):
-                line += text.replace("\\", "\\\\").replace('"', '\\"')
-            case Field(kind="bracketed"):
-                line += text.replace("]", "")
-            case _:
-                line += text
-    return line
-
-
 TEMPLATES = [
     (name, template)
     for name in shipped_names()
@@ -121,16 +63,33 @@ TEMPLATES = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
-@given(st.sampled_from(TEMPLATES), HOSTILE)
-def test_whatever_is_typed_nobody_else_is_blamed(case: tuple[str, Template], text: str) -> None:
+@settings(max_examples=1000, deadline=None)
+@given(case=st.sampled_from(TEMPLATES), choice=st.integers(0, 5), data=st.data())
+def test_whatever_is_typed_nobody_else_is_blamed(case: tuple[str, Template], choice: int, data: st.DataObject) -> None:
     name, template = case
     matcher = MATCHERS[name]
-    line = told(template, A, text)
+    line = told(template, A, *data.draw(st.lists(forged(name), min_size=1, max_size=3)), choice=choice)
     if matcher.programs:
         line = f"2026-11-20T19:05:03Z gate {min(matcher.programs)}[1]: {line}"
     for finding in scan(line.encode() + b"\n", [matcher]):
         assert finding.address in ({A} if not finding.doubtful else {""})
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_programs_that_write_what_clients_choose_are_known_of_each_shipped_pattern(name: str) -> None:
+    assert CARRIERS[name]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_name_path_agent_or_referer_blames_somebody_else(name: str, data: st.DataObject) -> None:
+    """Whatever stands in it, and whether the line tells of a failure at all."""
+    address = data.draw(st.sampled_from([A, V6]))
+    texts = data.draw(st.lists(forged(name), min_size=1, max_size=4))
+    line = line_of(name, data.draw(st.sampled_from(CARRIERS[name])), address, texts)
+    for finding in scan(line.replace("\n", " ").encode() + b"\n", [MATCHERS[name]]):
+        assert finding.address in ({address} if not finding.doubtful else {""}), line
 
 
 @settings(max_examples=300, deadline=None)
