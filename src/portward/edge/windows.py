@@ -16,13 +16,15 @@ from typing import Literal
 from portward.config.limits import LONG_WINDOW, SHORT_WINDOW, Limits
 from portward.edge.bounds import Bounds
 
+_NEW = "new connections"
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """One count, and the most that it may reach: a number, or a variable of HAProxy that holds it.
 
-    `seconds` is 0 for what is open at the same time: no waiting helps there, only the end of something. Where `opening`
-    names a variable, only requests that have it count: those that are the first of their connection.
+    `seconds` is 0 for what is open at the same time: no waiting helps there, only the end of something. The
+    variable of a limit of new connections exists with the first request of a connection alone.
     """
 
     key: str
@@ -30,15 +32,14 @@ class Window:
     seconds: int
     fetch: str
     most: int | str
-    opening: str = ""
+    what: str = "requests"
 
     @property
     def over(self) -> str:
         """The condition under which a request is refused."""
-        first = f"{{ var({self.opening}) -m found }} " if self.opening else ""
         if isinstance(self.most, int):
-            return f"{first}{{ {self.fetch} gt {self.most} }}"
-        return f"{first}{{ {self.fetch},sub({self.most}) gt 0 }}"
+            return f"{{ {self.fetch} gt {self.most} }}"
+        return f"{{ {self.fetch},sub({self.most}) gt 0 }}"
 
     @property
     def full(self) -> str:
@@ -63,8 +64,7 @@ class Window:
         """What was exceeded, for the visitor."""
         whose = {"source": "of one address", "session": "of one session", "service": "of one visitor to this service"}
         when = {LONG_WINDOW: "in 10 seconds", SHORT_WINDOW: "in one second"}.get(self.seconds, "at the same time")
-        what = "new connections" if self.opening else "requests"
-        return f"At most {self._most} {what} {whose[self.of]} are let through {when}."
+        return f"At most {self._most} {self.what} {whose[self.of]} are let through {when}."
 
     @property
     def _most(self) -> str:
@@ -90,7 +90,7 @@ def _of_services(slot: int) -> Iterator[tuple[str, Window]]:
     fetch = f"sc_gpc0_rate({slot})"
     yield (
         "new_connections",
-        Window(key.format("new-connections"), "service", LONG_WINDOW, fetch, "txn.new", "txn.opens"),
+        Window(key.format("new-connections"), "service", LONG_WINDOW, fetch, "txn.new", _NEW),
     )
 
 
@@ -101,5 +101,5 @@ def _of_sessions(limits: Limits) -> Iterator[Window]:
     if limits.session_connections:
         yield Window("limits.session-connections", "session", 0, "sc_conn_cur(1)", limits.session_connections)
     if limits.session_new_connections:
-        most = limits.session_new_connections
-        yield Window("limits.session-new-connections", "session", LONG_WINDOW, "sc_gpc0_rate(1)", most, "txn.arrives")
+        key = "limits.session-new-connections"
+        yield Window(key, "session", LONG_WINDOW, "sc_gpc0_rate(1)", "txn.arrives", _NEW)
