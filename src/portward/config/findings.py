@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from portward.config.lines import KeyPath
+from portward.config.meaning import meanings_of
 from portward.config.section import Section
 from portward.config.settings import Settings
 from portward.config.spelling import Misspelt
@@ -60,16 +61,6 @@ def spell_key(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{_spell_part(part)}"
     return text.removeprefix(".")
-
-
-def field_at(path: KeyPath) -> FieldInfo | None:
-    """The field of the settings that a path leads to; None for an unknown one and for the name of a service."""
-    kind: Any = Settings
-    info: FieldInfo | None = None
-    for part in path:
-        info = _fields(kind).get(str(part))
-        kind = info.annotation if info else _element(kind)
-    return info
 
 
 def keys_at(path: KeyPath) -> list[str]:
@@ -126,8 +117,14 @@ def _meaning(path: KeyPath) -> str:
 
 
 def _description(path: KeyPath) -> str:
-    info = field_at(path)
-    return " ".join((info.description or "").split()) if info else ""
+    """'' for an unknown key and for the name of a service."""
+    kind: Any = Settings
+    meaning = ""
+    for part in path:
+        info = _fields(kind).get(str(part))
+        meaning = meanings_of(kind).get(str(part), "") if info else ""
+        kind = info.annotation if info else _element(kind)
+    return " ".join(meaning.split())
 
 
 def _fields(kind: Any) -> dict[str, FieldInfo]:

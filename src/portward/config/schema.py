@@ -8,8 +8,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import NullableSchema
+from pydantic_core.core_schema import ModelSchema, NullableSchema
 
+from portward.config.meaning import meanings_of
 from portward.config.section import Section
 from portward.config.settings import Settings
 from portward.config.spelling import Address, spell_access, spell_duration
@@ -21,6 +22,13 @@ class _TomlSchema(GenerateJsonSchema):
 
     def nullable_schema(self, schema: NullableSchema) -> dict[str, Any]:
         return self.generate_inner(schema["schema"])
+
+    def model_schema(self, schema: ModelSchema) -> dict[str, Any]:
+        table = super().model_schema(schema)
+        kind: type[Section] = schema["cls"]
+        for key, meaning in meanings_of(kind).items():
+            table["properties"][key]["description"] = meaning
+        return table
 
     def encode_default(self, dft: Any) -> Any:
         match dft:

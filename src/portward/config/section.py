@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Unknown keys are mistakes, and nothing changes after reading. A docstring below a key is its documentation."""
+    """Unknown keys are mistakes, and nothing changes after reading. A docstring below a key says what it is for."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -18,5 +18,4 @@ class Section(BaseModel):
         validate_by_name=False,
         validate_by_alias=True,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
     )

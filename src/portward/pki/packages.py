@@ -9,7 +9,6 @@ macOS and iOS call the former "MAC verification failed" or "wrong password". 3DE
 and the password is random.
 """
 
-import plistlib
 import secrets
 import uuid
 
@@ -58,6 +57,8 @@ def profile(content: bytes, name: str, domain: str) -> bytes:
 
     Payloads: Apple's "Device Management", CertificatePKCS12 (`com.apple.security.pkcs12`).
     """
+    import plistlib  # rarely needed, and it loads an XML parser
+
     unique = str(uuid.uuid4()).upper()
     identity = {
         "PayloadType": "com.apple.security.pkcs12",

@@ -8,7 +8,6 @@ What weakens the second factor, or gives a way around it, asks for the second fa
 import io
 from collections.abc import Mapping, Sequence
 
-import segno
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,6 +42,8 @@ _RENEW = Question(
 
 def qr_code(text: str) -> Markup:
     """An inline SVG of `text`, dark on white, with the quiet zone that scanners need (ISO/IEC 18004)."""
+    import segno  # rarely needed, and it loads an XML parser and an HTTP client
+
     drawing = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         drawing,
