@@ -39,7 +39,8 @@ class Window:
         """The condition under which a request is refused."""
         if isinstance(self.most, int):
             return f"{{ {self.fetch} gt {self.most} }}"
-        return f"{{ {self.fetch},sub({self.most}) gt 0 }}"
+        seldom = f"{{ var({self.most}) -m found }} " if self.what == _NEW else ""
+        return f"{seldom}{{ {self.fetch},sub({self.most}) gt 0 }}"
 
     @property
     def full(self) -> str:

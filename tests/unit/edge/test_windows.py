@@ -92,8 +92,8 @@ def test_a_limit_of_a_service_is_read_from_its_line_and_a_gateways_stands_in_the
 def test_a_limit_of_new_connections_stands_in_a_variable_that_only_their_first_requests_have() -> None:
     windows = windows_of(Limits.model_validate({"session-new-connections": 6}), Bounds(counts=EVERY), slot=2)
     service, session = [window for window in windows if window.what == "new connections"]
-    assert service.over == "{ sc_gpc0_rate(2),sub(txn.new) gt 0 }"
-    assert session.over == "{ sc_gpc0_rate(1),sub(txn.arrives) gt 0 }"
+    assert service.over == "{ var(txn.new) -m found } { sc_gpc0_rate(2),sub(txn.new) gt 0 }"
+    assert session.over == "{ var(txn.arrives) -m found } { sc_gpc0_rate(1),sub(txn.arrives) gt 0 }"
     assert session.sentence == (
         "At most %[var(txn.arrives),add(0)] new connections of one session are let through in 10 seconds."
     )
