@@ -8,7 +8,8 @@ All times are timezone-aware UTC; all durations are `timedelta`.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from math import ceil
+from typing import Literal, NamedTuple
 
 Source = Literal["files", "acme", "local"]
 """Where a certificate comes from: the operator's own file, a public authority, or the local one."""
@@ -329,3 +330,17 @@ class Ban:
     evidence: tuple[str, ...] = ()
     lifted_at: datetime | None = None
     lifted_by: str = ""
+
+    @property
+    def brief(self) -> "BanBrief":
+        return BanBrief(self.source, ceil(self.until.timestamp()) if self.until else 0, self.reason, self.by)
+
+
+class BanBrief(NamedTuple):
+    """What it takes to keep a source out; a million of these pass through at a start."""
+
+    source: str
+    until: int
+    """Seconds since 1970, rounded up; 0 is for good."""
+    reason: str
+    by: str

@@ -25,7 +25,7 @@ def banned(gateway: "Gateway") -> set[str]:
     """Every source in the sets of our table, as the ledger spells it; a set holds networks of one size."""
     found = set()
     for part in _table(gateway):
-        if name := re.fullmatch(r"b([46]_\d+)", part.get("set", {}).get("name", "")):
+        if name := re.fullmatch(r"[bc]([46]_\d+)", part.get("set", {}).get("name", "")):
             found |= {_spelt(element, int(name[1][2:])) for element in part["set"].get("elem", ())}
     return found
 

@@ -16,7 +16,7 @@ from tests.lives.waiting import wait_for
 
 from portward.defense.kernel import KernelBans
 from portward.host.nftables import Nftables
-from portward.model import Ban
+from portward.model import Ban, BanBrief
 
 HOUR = timedelta(hours=1)
 
@@ -25,12 +25,12 @@ HOUR = timedelta(hours=1)
 class Held:
     """A register in memory."""
 
-    bans: list[Ban] = field(default_factory=list)
+    bans: list[BanBrief] = field(default_factory=list)
 
     async def count(self, now: datetime) -> int:
         return len(self.bans)
 
-    async def pages(self, now: datetime) -> AsyncIterator[Sequence[Ban]]:
+    async def pages(self, now: datetime) -> AsyncIterator[Sequence[BanBrief]]:
         if self.bans:
             yield self.bans
 
@@ -39,8 +39,8 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def ban(source: str, for_: timedelta | None = HOUR) -> Ban:
-    return Ban(source, "test", "cli", clock(), clock() + for_ if for_ else None)
+def ban(source: str, for_: timedelta | None = HOUR) -> BanBrief:
+    return Ban(source, "test", "cli", clock(), clock() + for_ if for_ else None).brief
 
 
 def reaches(visitor: Host, server: Host, port: int = 0, *, ipv6: bool = False) -> bool:

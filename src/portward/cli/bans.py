@@ -1,7 +1,7 @@
 """Bans: ban add, list, show, remove, flush, import, export. They work without a running keeper, too."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ from portward.cli.options import CONFIG, STATE, AsJson, ConfigFile, StateDirecto
 from portward.cli.output import confirm, fields, print_json, printable, spell, table, terminal_address
 
 if TYPE_CHECKING:
+    from portward.cli.ban_files import ReadBan
     from portward.cli.client import Keeper
 
 app = typer.Typer(help="Who is shut out, and why.", no_args_is_help=True)
@@ -20,7 +21,9 @@ app = typer.Typer(help="Who is shut out, and why.", no_args_is_help=True)
 Source = Annotated[str, typer.Argument(metavar="ADDRESS|NETWORK", help="203.0.113.7, 203.0.113.0/24, 2001:db8::/64 …")]
 _COLUMNS = {"source": "source", "reason": "reason", "by": "by", "since": "since", "until": "ends", "times": "count"}
 _PAGE = 5000
-_AT_ONCE = 500
+_AT_ONCE = 5000
+_EVIDENCE_AT_ONCE = 2_000_000
+"""Characters in one request, which may have 4 MB; evidence is all that can be long."""
 _FORMATS = ("json", "plain", "nft", "csv")
 
 
@@ -160,9 +163,8 @@ def import_(
     banned: list[str] = []
     if not dry_run:
         with ledger(state, config) as running:
-            for start in range(0, len(found.bans), _AT_ONCE):
-                some = [ban.order() for ban in found.bans[start : start + _AT_ONCE]]
-                answer = running.post("/bans/import", {"bans": some})
+            for some in _in_parts(found.bans):
+                answer = running.post("/bans/import", {"bans": [ban.order() for ban in some]})
                 banned += answer["banned"]
                 skipped += answer["refused"]
     if json:
@@ -188,6 +190,19 @@ def export(
         raise typer.BadParameter(f"there is no format {format_!r}; choose one of {', '.join(_FORMATS)}")
     with ledger(state, config) as running:
         sys.stdout.write(spell_bans(list(_every(running)), format_, datetime.now(UTC)))
+
+
+def _in_parts(bans: Iterable["ReadBan"]) -> Iterator[list["ReadBan"]]:
+    part: list["ReadBan"] = []
+    room = _EVIDENCE_AT_ONCE
+    for ban in bans:
+        room -= sum(map(len, ban.evidence))
+        if part and (len(part) == _AT_ONCE or room < 0):
+            yield part
+            part, room = [], _EVIDENCE_AT_ONCE - sum(map(len, ban.evidence))
+        part.append(ban)
+    if part:
+        yield part
 
 
 def _latest(running: "Keeper", **wanted: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What the ledger asks of whoever keeps banned sources out: the edge, the kernel, the SSH server.
 
-    await enforcer.enforce([ban])               # in force when it returns, and open connections are cut
+    await enforcer.enforce([ban.brief])         # in force when it returns, and open connections are cut
     await enforcer.lift(["203.0.113.7"])
     await enforcer.mend(register)               # ['the kernel table'] where somebody had taken it away
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from portward.model import Ban
+from portward.model import BanBrief
 
 
 class Register(Protocol):
@@ -21,14 +21,14 @@ class Register(Protocol):
     async def count(self, now: datetime) -> int:
         """How many bans hold."""
 
-    def pages(self, now: datetime) -> AsyncIterator[Sequence[Ban]]:
-        """All that hold, some thousands at a time, without their evidence."""
+    def pages(self, now: datetime) -> AsyncIterator[Sequence[BanBrief]]:
+        """All that hold, some thousands at a time."""
 
 
 class Enforcer(Protocol):
     """Raises `EdgeError` or `Environment` when it can't; nothing is then known to be in force."""
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         """Keep these out from now on, and cut what they hold open. A source that is kept out already gets a new end."""
 
     async def lift(self, sources: Collection[str]) -> None:
@@ -41,7 +41,7 @@ class Enforcer(Protocol):
 class NullEnforcer:
     """Keeps nobody out."""
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         """Nobody to tell."""
 
     async def lift(self, sources: Collection[str]) -> None:
@@ -58,7 +58,7 @@ class Enforcers:
     def __init__(self, *parts: Enforcer) -> None:
         self._parts = parts
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         _judge(await asyncio.gather(*(part.enforce(bans) for part in self._parts), return_exceptions=True))
 
     async def lift(self, sources: Collection[str]) -> None:

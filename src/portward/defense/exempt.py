@@ -4,9 +4,10 @@ why_exempt(ip_network("127.0.0.1"), exemptions)     # '127.0.0.1 is this machine
 why_exempt(ip_network("203.0.113.7"), exemptions)   # ''
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from portward.errors import Invalid
 
@@ -38,6 +39,26 @@ class Exemptions:
         """Everything that is protected."""
         private = _PRIVATE if self.private else ()
         return (*_LOOPBACK, *self.own, *self.gateways, *self.proxies, *self.allowed, *private)
+
+
+class Fence:
+    """Around all that is protected: tells at once of most networks that they may be banned.
+
+    fence = Fence(exemptions)
+    fence.touches(ip_network("203.0.113.7"))        # False: `why_exempt` has nothing to say
+    """
+
+    def __init__(self, exemptions: Exemptions) -> None:
+        four = collapse_addresses(one for one in exemptions.networks if isinstance(one, IPv4Network))
+        six = collapse_addresses(one for one in exemptions.networks if isinstance(one, IPv6Network))
+        self._ends = {version: [(int(n[0]), int(n[-1])) for n in all_] for version, all_ in ((4, four), (6, six))}
+
+    def touches(self, network: Network) -> bool:
+        """Whether one of the protected is in it, or it in one of them, or it is too large for any ban."""
+        first, ends = int(network.network_address), self._ends[network.version]
+        last = first | int(network.hostmask)
+        at = bisect_right(ends, (last, last))
+        return network.prefixlen < _WIDEST[network.version] or (at > 0 and ends[at - 1][1] >= first)
 
 
 def why_exempt(network: Network, exemptions: Exemptions) -> str:

@@ -3,7 +3,7 @@
     kernel = KernelBans(Nftables())
     await kernel.follow(allowed)
     await kernel.mend(register, now)             # the table is made; `kernel.trouble` says why where it can't be
-    await kernel.enforce([ban])
+    await kernel.enforce([ban.brief])
     await kernel.end()                           # the table is gone
 
 One table of our own, `inet portward`, with a chain before connection tracking, so before what Docker, ufw, firewalld
@@ -15,30 +15,35 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from portward.defense.enforcement import Register
 from portward.defense.known import Known
 from portward.errors import Environment
-from portward.host.nftables import TABLE, Command, Nftables, add, delete, flush, from_set, prefix, to_ports
-from portward.model import Ban
+from portward.host.nftables import Nftables
+from portward.model import BanBrief
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 PRIORITY = -310
 """Before the kernel's own raw (-300) and connection tracking (-200): netfilter's hooks, linux/netfilter_ipv4.h."""
-_AT_ONCE = 5000
+_AT_ONCE = 10_000
+_A_LINE = 1000
+_LONGEST = 100 * 365 * 86400
 _LOOK_CLOSELY_EVERY = 20
 _KINDS = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
-_RETURN: dict[str, Any] = {"return": None}
-_DROP: dict[str, Any] = {"drop": None}
-_COUNT: dict[str, Any] = {"counter": None}
-"""`nft list table inet portward` shows how many packets each rule has dropped."""
+_ZERO = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - part of a netmask
+_FAMILY, _NAME = "inet", "portward"
+_TABLE = f"{_FAMILY} {_NAME}"
+_GENERATIONS = ("b", "c")
+"""Sets are filled beside those that are in force, which an earlier life may have left, and then take their place."""
 
 
 class KernelBans:
@@ -48,6 +53,7 @@ class KernelBans:
         self.nft = nft
         self._changing = asyncio.Lock()
         self._lengths: set[tuple[int, int]] = set()
+        self._generation = _GENERATIONS[0]
         self._known = Known()
         self._handles: dict[str, int] = {}
         self._allowed: tuple[Network, ...] = ()
@@ -74,21 +80,21 @@ class KernelBans:
                 await self._remove()
             self.wanted = wanted
             if self._sure and changed:
-                await self._try(self._entry())
+                await self._try(_entry(self._allowed, self._pages))
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         async with self._changing:
             for some in _pieces(bans, _AT_ONCE):
                 if self._sure:
                     again = [ban.source for ban in some if ban.source in self._known]
-                    await self._try([*self._sets(some), *_taken_out(again), *_put_in(some, datetime.now(UTC))])
+                    await self._try([*self._sets(some, asked=True), *self._taken_out(again), *self._put_in(some)])
                     self._known.add([ban.source for ban in some if ban.source not in self._known])
 
     async def lift(self, sources: Collection[str]) -> None:
         async with self._changing:
             gone = [source for source in sources if self._sure and _place(source)[:2] in self._lengths]
             for some in _pieces(gone, _AT_ONCE):
-                await self._try(_taken_out(some))
+                await self._try(self._taken_out(some))
             self._known.drop(gone)
 
     async def mend(self, register: Register, now: datetime) -> list[str]:
@@ -110,31 +116,43 @@ class KernelBans:
         async with self._changing:
             try:
                 self._handles = await self._chains()
-                rules = json.dumps(await self.nft.ask("list", "chain", "inet", TABLE, "bans"))
+                sets = await self._left()
             except Environment:
                 return
-            self._lengths = {(int(version), int(length)) for version, length in re.findall(r'"@b(\d)_(\d+)"', rules)}
+            self._lengths = {(version, length) for _, version, length in sets}
+            self._generation = next((generation for generation, _, _ in sets), _GENERATIONS[0])
             self.wanted = self._sure = bool(self._handles)
 
     async def _make(self, register: Register, now: datetime) -> None:
-        """The whole table anew, with what the register holds; until the last element is in, the edge holds alone."""
+        """The whole of what the register holds. What an earlier life left is in force until the last one is in."""
         self._sure, self._lengths, self._known = False, set(), Known()
         if not self._claimed():
             return
-        anew = [add("table", name=TABLE), delete("table", name=TABLE), add("table", name=TABLE)]
-        if not await self._try([*anew, *_skeleton(), *self._entry()]):
+        left: Sequence[tuple[str, int, int]] = ()
+        with suppress(Environment):
+            left = await self._left()
+        self._generation = next(name for name in _GENERATIONS if name not in {generation for generation, _, _ in left})
+        if not await self._try([*([] if left else _removal()), *_skeleton(), *_entry(self._allowed, self._pages)]):
             return
         async for page in register.pages(now):
-            if not await self._try([*self._sets(page), *_put_in(page, datetime.now(UTC))]):
+            if not await self._try([*self._sets(page, asked=False), *self._put_in(page)]):
                 return
             self._known.add([ban.source for ban in page])
-        self._handles = await self._chains()
-        self._sure = True
+        rules = [self._rule(*kind) for kind in sorted(self._lengths)]
+        old = [f"delete set {_TABLE} {generation}{version}_{length}\n" for generation, version, length in left]
+        if await self._try([f"flush chain {_TABLE} bans\n", *rules, *old]):
+            self._handles = await self._chains()
+            self._sure = True
 
     async def _remove(self) -> None:
         self._sure, self._lengths, self._known = False, set(), Known()
-        await self._try([add("table", name=TABLE), delete("table", name=TABLE)])
+        await self._try(_removal())
         self.nft.release()
+
+    async def _left(self) -> Sequence[tuple[str, int, int]]:
+        """The sets in force: generation, version and length of prefix. Raises `Environment` without a table."""
+        rules = json.dumps(await self.nft.ask("list", "chain", _FAMILY, _NAME, "bans"))
+        return [(found[0], int(found[1]), int(found[2])) for found in re.findall(r'"@([bc])(\d)_(\d+)"', rules)]
 
     async def _stands(self) -> bool:
         self._looks += 1
@@ -148,43 +166,54 @@ class KernelBans:
 
     async def _chains(self) -> dict[str, int]:
         """Our chains and their handles: a table that somebody removed has others when it is back."""
-        answer = [one["chain"] for one in await self.nft.ask("list", "chains", "inet")]
-        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == TABLE}
+        answer = [one["chain"] for one in await self.nft.ask("list", "chains", _FAMILY)]
+        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == _NAME}
 
     async def _rules(self) -> int:
-        return sum("rule" in one for one in await self.nft.ask("list", "chain", "inet", TABLE, "bans"))
+        return sum("rule" in one for one in await self.nft.ask("list", "chain", _FAMILY, _NAME, "bans"))
 
-    def _entry(self) -> list[Command]:
-        """What is asked before a ban: the machine itself, the allowlist, and the edge's own page."""
-        allowed = {version: [n for n in self._allowed if n.version == version] for version in _KINDS}
-        rules: list[list[dict[str, Any]]] = [[{"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}]]
-        rules += [[from_set(family, f"allow{version}")] for version, (family, _) in _KINDS.items()]
-        rules += [[to_ports(self._pages)]] if self._pages else []
-        return [
-            *(flush("set", name=f"allow{version}") for version in _KINDS),
-            *(
-                add("element", name=f"allow{version}", elem=[prefix(str(n)) for n in networks])
-                for version, networks in allowed.items()
-                if networks
-            ),
-            flush("chain", name="entry"),
-            *(add("rule", chain="entry", expr=[*rule, _RETURN]) for rule in rules),
-            add("rule", chain="entry", expr=[{"jump": {"target": "bans"}}]),
-        ]
+    def _sets(self, bans: Iterable[BanBrief], *, asked: bool) -> list[str]:
+        """Make sets for lengths of prefix that had none; what a life that broke off left in them goes."""
+        new = sorted({_place(ban.source)[:2] for ban in bans} - self._lengths)
+        self._lengths.update(new)
+        return [self._set(*kind) for kind in new] + ([self._rule(*kind) for kind in new] if asked else [])
 
-    def _sets(self, bans: Iterable[Ban]) -> list[Command]:
-        """Sets, and the rules that ask them, for lengths of prefix that were not in use yet."""
-        commands = []
-        for version, length in sorted({_place(ban.source)[:2] for ban in bans} - self._lengths):
-            family, kind = _KINDS[version]
-            name, mask = f"b{version}_{length}", str(ip_network((0 if version == 4 else "::", length)).netmask)
-            whole = length == (32 if version == 4 else 128)
-            commands += [
-                add("set", name=name, type=kind, flags=["timeout"]),
-                add("rule", chain="bans", expr=[from_set(family, name, "" if whole else mask), _COUNT, _DROP]),
-            ]
-            self._lengths.add((version, length))
-        return commands
+    def _set(self, version: int, length: int) -> str:
+        name = f"{_TABLE} {self._generation}{version}_{length}"
+        made = f"add set {name} {{ type {_KINDS[version][1]}; flags timeout; }}\n"
+        return f"{made}delete set {name}\n{made}"
+
+    def _rule(self, version: int, length: int) -> str:
+        """`nft list table inet portward` shows how many packets each rule has dropped."""
+        mask = ip_network((_ZERO[version], length)).netmask
+        source = f"{_KINDS[version][0]} saddr" + ("" if length == mask.max_prefixlen else f" & {mask}")
+        return f"add rule {_TABLE} bans {source} @{self._generation}{version}_{length} counter drop\n"
+
+    def _put_in(self, bans: Iterable[BanBrief]) -> Iterator[str]:
+        now = int(time.time())
+        by_set: dict[tuple[int, int], list[str]] = {}
+        for ban in bans:
+            version, length, address = _place(ban.source)
+            if not ban.until:
+                by_set.setdefault((version, length), []).append(address)
+            elif ban.until >= now:
+                by_set.setdefault((version, length), []).append(f"{address} timeout {_spell(ban.until - now + 1)}")
+        return self._elements("add", by_set)
+
+    def _taken_out(self, sources: Iterable[str]) -> list[str]:
+        """To delete what is not there would be an error, so it is added before, in the same transaction.
+
+        What gets another end is taken out as well: kernels before 6.12 keep an element's first time-out.
+        """
+        by_set: dict[tuple[int, int], list[str]] = {}
+        for version, length, address in map(_place, sources):
+            by_set.setdefault((version, length), []).append(address)
+        return [*self._elements("add", by_set), *self._elements("delete", by_set)]
+
+    def _elements(self, verb: str, by_set: Mapping[tuple[int, int], Sequence[str]]) -> Iterator[str]:
+        for (version, length), elements in by_set.items():
+            for some in _pieces(elements, _A_LINE):
+                yield f"{verb} element {_TABLE} {self._generation}{version}_{length} {{ {', '.join(some)} }}\n"
 
     def _claimed(self) -> bool:
         try:
@@ -194,10 +223,10 @@ class KernelBans:
             return False
         return True
 
-    async def _try(self, commands: Sequence[Command]) -> bool:
+    async def _try(self, commands: Iterable[str]) -> bool:
         """Whether it was done. What went wrong is kept, and told when it is new; mending begins anew then."""
         try:
-            await self.nft.apply(commands)
+            await self.nft.load("".join(commands))
         except Environment as error:
             self._fail(error)
             return False
@@ -210,33 +239,38 @@ class KernelBans:
         self.trouble, self._sure = error, False
 
 
-def _skeleton() -> list[Command]:
-    sets = [add("set", name=f"allow{v}", type=kind, flags=["interval"]) for v, (_, kind) in _KINDS.items()]
-    entry = {"type": "filter", "hook": "prerouting", "prio": PRIORITY, "policy": "accept"}
-    return [*sets, add("chain", name="bans"), add("chain", name="entry", **entry)]
+def _removal() -> list[str]:
+    """To delete what is not there would be an error, so it is added before, in the same transaction."""
+    return [f"add table {_TABLE}\ndelete table {_TABLE}\n"]
 
 
-def _put_in(bans: Iterable[Ban], now: datetime) -> list[Command]:
-    by_set: dict[str, list[Any]] = {}
-    for ban in bans:
-        left = int((ban.until - now).total_seconds() + 1) if ban.until else 0
-        if left >= 0:
-            version, length, address = _place(ban.source)
-            element = {"elem": {"val": address, "timeout": left}} if ban.until else address
-            by_set.setdefault(f"b{version}_{length}", []).append(element)
-    return [add("element", name=name, elem=elements) for name, elements in by_set.items()]
+def _skeleton() -> list[str]:
+    """Where it stands already, nothing happens."""
+    return [
+        f"add table {_TABLE}\n",
+        *(f"add set {_TABLE} allow{v} {{ type {kind}; flags interval; }}\n" for v, (_, kind) in _KINDS.items()),
+        f"add chain {_TABLE} bans\n",
+        f"add chain {_TABLE} entry {{ type filter hook prerouting priority {PRIORITY}; policy accept; }}\n",
+    ]
 
 
-def _taken_out(sources: Iterable[str]) -> list[Command]:
-    """To delete what is not there would be an error, so it is added before, in the same transaction.
+def _entry(allowed: Sequence[Network], pages: Sequence[int]) -> list[str]:
+    """What is asked before a ban: the machine itself, the allowlist, and the edge's own page."""
+    networks = {version: [str(one) for one in allowed if one.version == version] for version in _KINDS}
+    rules = ["iif lo return", *(f"{family} saddr @allow{v} return" for v, (family, _) in _KINDS.items())]
+    rules += [f"tcp dport {{ {', '.join(map(str, pages))} }} return"] if pages else []
+    return [
+        *(f"flush set {_TABLE} allow{version}\n" for version in _KINDS),
+        *(f"add element {_TABLE} allow{v} {{ {', '.join(some)} }}\n" for v, some in networks.items() if some),
+        f"flush chain {_TABLE} entry\n",
+        *(f"add rule {_TABLE} entry {rule}\n" for rule in (*rules, "jump bans")),
+    ]
 
-    What gets another end is taken out as well: kernels before 6.12 keep an element's first time-out.
-    """
-    by_set: dict[str, list[str]] = {}
-    for version, length, address in map(_place, sources):
-        by_set.setdefault(f"b{version}_{length}", []).append(address)
-    commands = list(by_set.items())
-    return [do("element", name=name, elem=elements) for do in (add, delete) for name, elements in commands]
+
+def _spell(seconds: int) -> str:
+    """nft reads at most eight digits of seconds, which are three years; the kernel takes no more than 584 years."""
+    seconds = min(seconds, _LONGEST)
+    return f"{seconds // 86400}d{seconds % 86400}s"
 
 
 def _place(source: str) -> tuple[int, int, str]:

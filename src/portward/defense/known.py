@@ -9,36 +9,48 @@ Two sources may be taken for each other, once in a billion; that costs a needles
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable
-from hashlib import blake2b
+from collections.abc import Collection
 
 _ONE_BY_ONE = 100
 
 
 class Known:
     def __init__(self) -> None:
-        self._digests = array("Q")
+        self._digests = array("q")
+        self._sorted = True
 
     def __len__(self) -> int:
         return len(self._digests)
 
     def __contains__(self, source: str) -> bool:
-        digest = _digest(source)
-        at = bisect_left(self._digests, digest)
-        return at < len(self._digests) and self._digests[at] == digest
+        return self._find(hash(source)) is not None
 
     def add(self, sources: Collection[str]) -> None:
         """Sources that are not in it."""
         if len(sources) > _ONE_BY_ONE:
-            self._digests = array("Q", sorted([*self._digests, *map(_digest, sources)]))
+            self._digests.extend(map(hash, sources))
+            self._sorted = False
+        else:
+            self._sort()
+            for source in sources:
+                insort(self._digests, hash(source))
+
+    def drop(self, sources: Collection[str]) -> None:
+        """Those that are not in it don't matter."""
+        if len(sources) > _ONE_BY_ONE:
+            gone = set(map(hash, sources))
+            self._digests = array("q", (digest for digest in self._digests if digest not in gone))
         else:
             for source in sources:
-                insort(self._digests, _digest(source))
+                if (at := self._find(hash(source))) is not None:
+                    del self._digests[at]
 
-    def drop(self, sources: Iterable[str]) -> None:
-        gone = {_digest(source) for source in sources}
-        self._digests = array("Q", (digest for digest in self._digests if digest not in gone))
+    def _find(self, digest: int) -> int | None:
+        self._sort()
+        at = bisect_left(self._digests, digest)
+        return at if at < len(self._digests) and self._digests[at] == digest else None
 
-
-def _digest(source: str) -> int:
-    return int.from_bytes(blake2b(source.encode(), digest_size=7).digest(), "big")
+    def _sort(self) -> None:
+        if not self._sorted:
+            self._digests = array("q", sorted(self._digests))
+            self._sorted = True

@@ -17,7 +17,7 @@ from ipaddress import ip_network
 from typing import NoReturn
 
 from portward.defense.enforcement import Enforcer
-from portward.defense.exempt import Exemptions, canonical, network_of, spell, why_exempt
+from portward.defense.exempt import Exemptions, Fence, canonical, network_of, spell, why_exempt
 from portward.errors import Invalid, NotFound, PortwardError
 from portward.facts import BanLifted, Fact, SourceBanned
 from portward.model import Ban
@@ -28,6 +28,7 @@ _MOST_EVIDENCE = 20
 _LONGEST_REASON = 200
 _TOLD_ONE_BY_ONE = 50
 """Of more bans at once only their number is told; the ledger itself knows each."""
+_MANY = "many at once"
 _FORGET_AFTER = timedelta(days=400)
 _LOOK_AT_LEAST = 60.0
 
@@ -96,13 +97,14 @@ class Ledger:
             before = await self._store.holding(wanted, now)
             counts = await self._store.counts(wanted)
             bans = [
-                _merged(wish, before.get(source), counts.get(source, 0), by, now) for source, wish in wanted.items()
+                _merged(source, wish, before.get(source), counts.get(source, 0), by, now)
+                for source, wish in wanted.items()
             ]
             changed = [ban for ban in bans if before.get(ban.source) != ban]
             await self._store.save(changed)
             await self._enforce(changed)
             self._wake(changed)
-        await self._record(_told([_banned(ban, now) for ban in changed], by, now))
+        await self._record(_all_banned(changed, by, now))
         return Outcome(bans, refused)
 
     async def lift(self, source: str, by: str) -> Ban:
@@ -122,7 +124,7 @@ class Ledger:
         async with self._changing:
             lifted = await self._store.lift_all(by, now, made_by=made_by)
             await self._lift(lifted)
-        await self._record(_told([_lifted(ban, by, now) for ban in lifted], by, now))
+        await self._record(_all_lifted(lifted, by, now))
         return len(lifted)
 
     async def current(
@@ -165,7 +167,7 @@ class Ledger:
             inside = [ban for network in protected for ban in await self._store.inside(network, now)]
             lifted = await self._store.lift({ban.source for ban in inside}, "allowlist", now)
             await self._lift(lifted)
-        await self._record(_told([_lifted(ban, "allowlist", now) for ban in lifted], "allowlist", now))
+        await self._record(_all_lifted(lifted, "allowlist", now))
         return len(lifted)
 
     async def mend(self) -> list[str]:
@@ -199,14 +201,14 @@ class Ledger:
     async def _expire(self, now: datetime) -> int:
         over = await self._store.expire(now)
         await self._lift(over)
-        await self._record(_told([_lifted(ban, "time", now) for ban in over], "time", now))
+        await self._record(_all_lifted(over, "time", now))
         return len(over)
 
     async def _enforce(self, bans: Sequence[Ban]) -> None:
         if not bans:
             return
         try:
-            await self._enforcer.enforce(bans)
+            await self._enforcer.enforce([ban.brief for ban in bans])
         except PortwardError as error:
             log.warning("%d bans are not in force everywhere yet: %s", len(bans), error)
 
@@ -244,14 +246,15 @@ def _sift(
 ) -> tuple[dict[str, Wish], list[tuple[str, str]]]:
     """What may be banned, by its canonical source, and what may not, with the reason."""
     wanted: dict[str, Wish] = {}
-    refused = []
+    refused, fence = [], Fence(exemptions)
     for wish in wishes:
         try:
             network = network_of(wish.source)
         except Invalid as error:
             refused.append((wish.source, error.message))
             continue
-        if why := why_exempt(network, exemptions) or _why_over(wish, now):
+        exempt = why_exempt(network, exemptions) if fence.touches(network) else ""
+        if why := exempt or _why_over(wish, now):
             refused.append((spell(network), why))
             continue
         source = spell(network)
@@ -269,7 +272,7 @@ def _longer(one: Wish, other: Wish) -> Wish:
     return one if one.until > other.until else other
 
 
-def _merged(wish: Wish, before: Ban | None, earlier: int, by: str, now: datetime) -> Ban:
+def _merged(source: str, wish: Wish, before: Ban | None, earlier: int, by: str, now: datetime) -> Ban:
     """The ban that holds from now on: the wish, or the one before where that lasts longer."""
     if before and (before.until is None or (wish.until is not None and wish.until <= before.until)):
         return before
@@ -277,7 +280,7 @@ def _merged(wish: Wish, before: Ban | None, earlier: int, by: str, now: datetime
     evidence = wish.evidence[:_MOST_EVIDENCE]
     if before:
         return replace(before, reason=reason, by=by, until=wish.until, evidence=evidence or before.evidence)
-    return Ban(canonical(wish.source), reason, by, now, wish.until, earlier + 1, evidence)
+    return Ban(source, reason, by, now, wish.until, earlier + 1, evidence)
 
 
 def _banned(ban: Ban, now: datetime) -> SourceBanned:
@@ -297,13 +300,16 @@ def _lifted(ban: Ban, by: str, now: datetime) -> BanLifted:
     return BanLifted(time=now, address=ban.source.partition("/")[0], source=ban.source, reason=ban.reason, by=by)
 
 
-def _told(facts: Sequence[SourceBanned | BanLifted], by: str, now: datetime) -> Sequence[Fact]:
-    if len(facts) <= _TOLD_ONE_BY_ONE:
-        return facts
-    source, reason = f"{len(facts)} sources", "many at once"
-    if isinstance(facts[0], SourceBanned):
-        return [SourceBanned(time=now, source=source, reason=reason, by=by, count=len(facts))]
-    return [BanLifted(time=now, source=source, reason=reason, by=by)]
+def _all_banned(bans: Sequence[Ban], by: str, now: datetime) -> Sequence[Fact]:
+    if len(bans) <= _TOLD_ONE_BY_ONE:
+        return [_banned(ban, now) for ban in bans]
+    return [SourceBanned(time=now, source=f"{len(bans)} sources", reason=_MANY, by=by, count=len(bans))]
+
+
+def _all_lifted(bans: Sequence[Ban], by: str, now: datetime) -> Sequence[Fact]:
+    if len(bans) <= _TOLD_ONE_BY_ONE:
+        return [_lifted(ban, by, now) for ban in bans]
+    return [BanLifted(time=now, source=f"{len(bans)} sources", reason=_MANY, by=by)]
 
 
 def _refuse(source: str, why: str) -> NoReturn:

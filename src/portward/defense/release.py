@@ -17,7 +17,7 @@ from portward.config.defence import Way
 from portward.defense.ledger import Ledger
 from portward.errors import Invalid, NotFound
 from portward.facts import Fact, ReleaseRefused, SourceReleased
-from portward.model import Ban
+from portward.model import Ban, BanBrief
 from portward.store.releases import Releases
 
 MOST_TRIES = 5
@@ -41,7 +41,7 @@ class Held:
     bans: Sequence[Ban]
 
 
-def may_end(bans: Sequence[Ban]) -> bool:
+def may_end(bans: Sequence[Ban | BanBrief]) -> bool:
     """Whether all that holds somebody may be undone by the one whom it holds."""
     return bool(bans) and all(ban.by == DETECTOR for ban in bans)
 

@@ -13,9 +13,9 @@ import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import islice
-from math import ceil
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ from portward.edge.runtime import Runtime
 from portward.edge.streams import Streams
 from portward.errors import EdgeError
 from portward.host.paths import State
-from portward.model import Ban
+from portward.model import BanBrief
 
 _REASON_CHARACTERS = 60
 _ONE_BY_ONE = 100
@@ -56,7 +56,7 @@ class EdgeBans:
         self._streams = Streams(runtime, map_file(state, "stream_sources"))
         self._changing = asyncio.Lock()
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         lines = {ban.source: line_of(ban) for ban in bans}
         async with self._changing:
             again = [source for source in lines if source in self._known]
@@ -65,8 +65,11 @@ class EdgeBans:
                 if not self._begun:
                     return
                 raise EdgeError("the edge is away; it reads who is banned when it is back")
-            await self._take_out(again)
-            await self._put_in(lines)
+            if len(again) > _ONE_BY_ONE:
+                await self._replace()
+            else:
+                await self._take_out(again)
+                await self._put_in(lines)
             await self._cut(lines)
 
     async def lift(self, sources: Collection[str]) -> None:
@@ -75,7 +78,9 @@ class EdgeBans:
             if not gone:
                 return
             if len(gone) > _ONE_BY_ONE:
-                await self._replace_without(set(gone))
+                self._file.exchange(set(gone), {})
+                self._known.drop(gone)
+                await self._replace()
                 return
             self._file.remove(gone)
             self._known.drop(gone)
@@ -83,39 +88,40 @@ class EdgeBans:
                 await self._take_out(gone)
 
     async def mend(self, register: Register, now: datetime) -> list[str]:
-        """The number of lines tells whether all is well: nobody else writes this map, and a restart reads the file."""
+        """The number of lines tells whether all is well: nobody else writes this map, and a restart reads the file.
+
+        At first nothing is known of either, and both are written.
+        """
         async with self._changing:
             wanted = await register.count(now)
             there = await self._there() if await self._publisher.running() is not None else wanted
-            if wanted == there == len(self._known) and self._path.exists():
+            begun = self._begun
+            if begun and wanted == there == len(self._known) and self._path.exists():
                 return []
-            begun, self._begun = self._begun, True
             await self._rewrite(register, now)
             await self._replace()
+            self._begun = True
             return [f"{abs(wanted - there) or wanted} lines of {self._path.name}"] if begun else []
 
     def _write(self, lines: Mapping[str, str], again: Collection[str]) -> None:
         self._file.begin()
-        if again:
-            self._file.change({source: lines[source] for source in again})
         new = {source: line for source, line in lines.items() if source not in self._known}
-        self._file.add(new)
+        if len(again) > _ONE_BY_ONE:
+            self._file.exchange(lines.keys(), lines)
+        else:
+            if again:
+                self._file.change({source: lines[source] for source in again})
+            self._file.add(new)
         self._known.add(new)
 
     async def _rewrite(self, register: Register, now: datetime) -> None:
-        """The file anew, page by page: there may be a million."""
-        self._known = Known()
-        self._file.write({})
-        async for page in register.pages(now):
-            lines = {ban.source: line_of(ban) for ban in page}
-            self._file.add(lines)
-            self._known.add(lines)
-
-    async def _replace_without(self, gone: Collection[str]) -> None:
-        kept = {source: line for source, line in self._file.read().items() if source not in gone}
-        self._file.write(kept)
-        self._known.drop(gone)
-        await self._replace()
+        """The file anew, page by page: there may be a million. An edge that starts meanwhile reads the one before."""
+        known = Known()
+        with self._file.anew() as put:
+            async for page in register.pages(now):
+                put((ban.source, line_of(ban)) for ban in page)
+                known.add([ban.source for ban in page])
+        self._known = known
 
     async def _replace(self) -> None:
         """HAProxy's map becomes what the file says, in one step (its Management Guide, "prepare map")."""
@@ -171,11 +177,14 @@ class EdgeBans:
         await self._streams.cut(lambda stream: _is_among(stream.session_id, wanted, allowed))
 
 
-def line_of(ban: Ban) -> str:
+def line_of(ban: BanBrief) -> str:
     """What stands behind a source: until when, and the reason in characters that mean nothing to HTML and HAProxy."""
-    words = " ".join(re.sub(r"[^A-Za-z0-9 .,:_-]+", " ", ban.reason).split())[:_REASON_CHARACTERS]
-    mark = "|d" if may_end([ban]) else ""
-    return f"{ceil(ban.until.timestamp()) if ban.until else FOR_GOOD}|{quote(words)}{mark}"
+    return f"{ban.until or FOR_GOOD}|{_words(ban.reason)}{'|d' if may_end([ban]) else ''}"
+
+
+@lru_cache
+def _words(reason: str) -> str:
+    return quote(" ".join(re.sub(r"[^A-Za-z0-9 .,:_-]+", " ", reason).split())[:_REASON_CHARACTERS])
 
 
 def _is_among(source: str, wanted: Collection[str], allowed: Iterable[IPv4Network | IPv6Network]) -> bool:

@@ -10,12 +10,15 @@ hundred thousand sessions as with one. `write` makes the file anew.
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from portward.host import files
 
 _MOST_DEAD = 1000
+_AT_ONCE = 10_000
 _HEAD = b"# Written by Portward; a line that begins with # is dead.\n"
 
 
@@ -44,7 +47,24 @@ class MapFile:
 
     def write(self, entries: Mapping[str, str]) -> None:
         """Replace the whole file in one step."""
-        files.replace(self.path, _HEAD + b"".join(_line(key, value) for key, value in entries.items()))
+        with self.anew() as put:
+            put(entries.items())
+
+    @contextmanager
+    def anew(self) -> Iterator[Callable[[Iterable[tuple[str, str]]], object]]:
+        """Replace the whole file in one step by what is put in, piece by piece; the old one stays until then."""
+        with files.replacing(self.path) as file:
+            file.write(_HEAD)
+            yield lambda entries: file.write(b"".join(_line(key, value) for key, value in entries))
+
+    def exchange(self, gone: Collection[str], entries: Mapping[str, str]) -> None:
+        """Take these keys out and put those entries in; the file is read and written once, however many they are."""
+        with self.anew() as put, self.path.open(encoding="utf-8") as old:
+            pairs = (line.rstrip("\n").partition(" ") for line in old if not line.startswith("#"))
+            kept = ((key, value) for key, _, value in pairs if key not in gone)
+            while some := list(islice(kept, _AT_ONCE)):
+                put(some)
+            put(entries.items())
 
     def add(self, entries: Mapping[str, str]) -> None:
         """Append entries; the caller knows that their keys are new."""

@@ -2,12 +2,15 @@
 
 replace(state.secret, os.urandom(32))                     # mode 0600
 replace(state.haproxy_cfg, text.encode(), mode=0o640)
+with replacing(path) as file:                             # piece by piece
+    file.write(b"...")
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -15,7 +18,16 @@ def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     Raises `OSError`, with the old file untouched and no temporary file left.
     """
-    with _temporary(path, data, mode) as new:
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """As `replace`, of what is written in the block; where that raises, the old file stays."""
+    with _temporary(path, mode) as (new, file):
+        yield file
+        _settle(file)
         new.replace(path)
     _sync_directory(path.parent)
 
@@ -26,7 +38,9 @@ def create(path: Path, data: bytes, mode: int = 0o600) -> bool:
     Of several writers at once exactly one wins; the others may read the winner's file at once, and find it whole.
     """
     try:
-        with _temporary(path, data, mode) as new:
+        with _temporary(path, mode) as (new, file):
+            file.write(data)
+            _settle(file)
             path.hardlink_to(new)
     except FileExistsError:
         return False
@@ -51,17 +65,20 @@ def signature_of(path: Path) -> tuple[int, ...] | None:
 
 
 @contextmanager
-def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _temporary(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
     new = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield new
+            yield new, file
     finally:
         new.unlink(missing_ok=True)
+
+
+def _settle(file: BinaryIO) -> None:
+    """What was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

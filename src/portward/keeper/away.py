@@ -61,8 +61,6 @@ async def _tell_edge(state: State, store: Store, settings: Settings) -> None:
     try:
         runtime = Runtime(state.edge_socket, state.master_socket)
         publisher = Publisher(state, find_engine(), runtime, ShownCertificates(runtime, state))
-        if await publisher.running() is None:
-            file.unlink(missing_ok=True)
         await EdgeBans(state, runtime, publisher, lambda: settings.defence.allow).mend(store.bans, _clock())
     except PortwardError as error:
         log.warning("the edge hears of it at the next start: %s", error)

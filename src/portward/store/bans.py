@@ -9,19 +9,24 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import islice
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, and_, delete, func, insert, or_, select, true, type_coerce, update
 
-from portward.model import Ban
+from portward.model import Ban, BanBrief
 from portward.store.database import Database
 from portward.store.tables import bans
 
-_AT_ONCE = 500
-_PAGE = 5000
+_AT_ONCE = 5000
+_PAGE = 10_000
+_FOUR = b"\0" * 10 + b"\xff\xff"
+"""Before the bytes of an IPv4 address; see tables.py."""
 _HOLDS = bans.c.lifted_at.is_(None)
+_OWN = [column.name for column in bans.c if column.name not in ("id", "first", "last")]
 _SEARCHED = (bans.c.source, bans.c.reason, bans.c.by)
-_BRIEF = [column for column in bans.c if column.name not in ("evidence", "first", "last")]
+_UNTIL = func.coalesce((type_coerce(bans.c.until, BigInteger) + 999_999) // 1_000_000, 0)
+_LIFTED = [column for column in bans.c if column.name not in ("evidence", "first", "last")]
 
 
 class Bans:
@@ -102,17 +107,18 @@ class Bans:
         async with self._database.read() as connection:
             return {row.reason: row.number for row in await connection.execute(query)}
 
-    async def pages(self, now: datetime) -> AsyncIterator[Sequence[Ban]]:
-        """All that hold, without their evidence, some thousands at a time."""
+    async def pages(self, now: datetime) -> AsyncIterator[Sequence[BanBrief]]:
+        """All that hold, in brief, some thousands at a time."""
         after = 0
-        query = select(*_BRIEF).where(_holds(now)).order_by(bans.c.id).limit(_PAGE)
+        columns = (bans.c.source, _UNTIL, bans.c.reason, bans.c.by, bans.c.id)
+        query = select(*columns).where(_holds(now)).order_by(bans.c.id).limit(_PAGE)
         while True:
             async with self._database.read() as connection:
-                rows = (await connection.execute(query.where(bans.c.id > after))).mappings().all()
+                rows = (await connection.execute(query.where(bans.c.id > after))).all()
             if not rows:
                 return
-            after = rows[-1]["id"]
-            yield [_ban(row) for row in rows]
+            after = rows[-1][4]
+            yield [BanBrief(*row[:4]) for row in rows]
 
     async def lift(self, sources: Collection[str], by: str, now: datetime) -> Sequence[Ban]:
         """End the bans of these sources. Returns those that there were."""
@@ -152,7 +158,7 @@ class Bans:
             return [_ban(row) for row in (await connection.execute(query)).mappings()]
 
     async def _end(self, condition: ColumnElement[bool], by: str, now: datetime) -> Sequence[Ban]:
-        ended = update(bans).where(condition).values(lifted_at=now, lifted_by=by).returning(*_BRIEF)
+        ended = update(bans).where(condition).values(lifted_at=now, lifted_by=by).returning(*_LIFTED)
         async with self._database.write() as connection:
             return [_ban(row) for row in (await connection.execute(ended)).mappings()]
 
@@ -162,8 +168,8 @@ def _holds(now: datetime) -> ColumnElement[bool]:
 
 
 def _row(ban: Ban) -> dict[str, Any]:
-    first, last = _ends(ip_network(ban.source))
-    values = {column.name: getattr(ban, column.name) for column in bans.c if column.name not in ("id", "first", "last")}
+    first, last = _ends_of(ban.source)
+    values = {name: getattr(ban, name) for name in _OWN}
     return values | {"first": first, "last": last, "evidence": list(ban.evidence)}
 
 
@@ -176,8 +182,16 @@ def _ends(network: IPv4Network | IPv6Network) -> tuple[bytes, bytes]:
     return _wide(network.network_address), _wide(network.broadcast_address)
 
 
+def _ends_of(source: str) -> tuple[bytes, bytes]:
+    """As `_ends`; most sources are one address, for which `ipaddress` would take far longer."""
+    if "/" in source:
+        return _ends(ip_network(source))
+    address = inet_pton(AF_INET6, source) if ":" in source else _FOUR + inet_pton(AF_INET, source)
+    return address, address
+
+
 def _wide(address: IPv4Address | IPv6Address) -> bytes:
-    return b"\0" * 10 + b"\xff\xff" + address.packed if address.version == 4 else address.packed
+    return _FOUR + address.packed if address.version == 4 else address.packed
 
 
 def _spell(network: IPv4Network | IPv6Network) -> str:

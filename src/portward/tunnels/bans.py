@@ -1,7 +1,7 @@
 """The ledger's bans at the SSH server, which must hold by themselves where the kernel keeps nobody out.
 
     bans = SshBans(control, wanted=lambda: tunnelling.wanted)
-    await bans.enforce([ban])
+    await bans.enforce([ban.brief])
 
 A server that does not run lets nobody in; what it should know it is told by the next `mend`.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 
 from portward.defense.enforcement import Register
 from portward.errors import NotRunning
-from portward.model import Ban
+from portward.model import BanBrief
 from portward.tunnels.control import Control
 
 
@@ -22,10 +22,10 @@ class SshBans:
     def __init__(self, control: Control, wanted: Callable[[], bool]) -> None:
         self._control, self._wanted = control, wanted
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         if self._wanted():
             with suppress(NotRunning):
-                await self._control.ban({ban.source: _end(ban) for ban in bans})
+                await self._control.ban({ban.source: ban.until for ban in bans})
 
     async def lift(self, sources: Collection[str]) -> None:
         if self._wanted():
@@ -41,13 +41,9 @@ class SshBans:
                 return []
             surplus = set(await self._control.bans())
             async for page in register.pages(now):
-                await self._control.ban({ban.source: _end(ban) for ban in page})
+                await self._control.ban({ban.source: ban.until for ban in page})
                 surplus -= {ban.source for ban in page}
             await self._control.lift(surplus)
         except NotRunning:
             return []
         return ["the bans of the SSH server"]
-
-
-def _end(ban: Ban) -> int:
-    return int(ban.until.timestamp()) if ban.until else 0

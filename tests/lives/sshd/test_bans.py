@@ -13,7 +13,7 @@ from tests.lives.sshd.clients import Client
 from tests.lives.sshd.server import TunnelServer
 from tests.lives.waiting import wait_for
 
-from portward.model import Ban
+from portward.model import Ban, BanBrief
 from portward.tunnels.bans import SshBans
 from portward.tunnels.rules import ServiceRule
 
@@ -96,12 +96,12 @@ class Held:
     """What the ledger would say."""
 
     def __init__(self, *sources: str) -> None:
-        self.bans = [Ban(source, "login", "detector", since=datetime.now(UTC)) for source in sources]
+        self.bans = [Ban(source, "login", "detector", since=datetime.now(UTC)).brief for source in sources]
 
     async def count(self, now: datetime) -> int:
         return len(self.bans)
 
-    async def pages(self, now: datetime) -> AsyncIterator[Sequence[Ban]]:
+    async def pages(self, now: datetime) -> AsyncIterator[Sequence[BanBrief]]:
         for ban in self.bans:
             yield [ban]
 

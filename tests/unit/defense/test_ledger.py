@@ -13,7 +13,7 @@ from portward.defense.exempt import Exemptions
 from portward.defense.ledger import Ledger, Wish
 from portward.errors import EdgeError, Invalid, NotFound
 from portward.facts import BanLifted, Fact, SourceBanned
-from portward.model import Ban
+from portward.model import Ban, BanBrief
 from portward.store import Store
 from portward.store.migrate import migrate_with, upgrade
 
@@ -32,23 +32,27 @@ class World:
         self.store = store
         self.ledger = Ledger(store.bans, Enforcers(self), lambda: self.exempt, self.record, lambda: self.now)
 
-    async def enforce(self, bans: Collection[Ban]) -> None:
+    async def enforce(self, bans: Collection[BanBrief]) -> None:
         if self.away:
             raise EdgeError("HAProxy does not answer")
-        self.kept_out |= {ban.source: ban.until for ban in bans}
+        self.kept_out |= {ban.source: _end(ban) for ban in bans}
 
     async def lift(self, sources: Collection[str]) -> None:
         for source in sources:
             self.kept_out.pop(source, None)
 
     async def mend(self, register: Register, now: datetime) -> list[str]:
-        wanted = {ban.source: ban.until async for page in register.pages(now) for ban in page}
+        wanted = {ban.source: _end(ban) async for page in register.pages(now) for ban in page}
         mended = [] if wanted == self.kept_out else [f"{len(wanted)} of {await register.count(now)} bans"]
         self.kept_out = wanted
         return mended
 
     async def record(self, facts: Sequence[Fact]) -> None:
         self.told += facts
+
+
+def _end(ban: BanBrief) -> datetime | None:
+    return datetime.fromtimestamp(ban.until, UTC) if ban.until else None
 
 
 Story = Callable[[World], Awaitable[None]]
