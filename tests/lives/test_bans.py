@@ -217,6 +217,56 @@ def test_many_come_and_go_at_once(edge: Gateway, network: Network) -> None:
     assert live(edge) == []
 
 
+@pytest.mark.parametrize("order", [("91.9.1.0/24", "91.9.1.7"), ("91.9.1.7", "91.9.1.0/24")])
+@pytest.mark.parametrize("end", ["lifted", "over"])
+@pytest.mark.parametrize("first", ["91.9.1.0/24", "91.9.1.7"])
+def test_of_a_ban_within_another_the_one_that_is_left_holds(
+    edge: Gateway, network: Network, order: tuple[str, str], end: str, first: str
+) -> None:
+    inner, outer = _once(network, "91.9.1.7"), _once(network, "91.9.1.8")
+    for source in order:
+        ban(edge, source, **({"for": "1s"} if source == first and end == "over" else {"for": "1h"}))
+    if end == "lifted":
+        lift(edge, first)
+    else:
+        wait_for(lambda: first not in live(edge), "the ban to be over")
+    assert is_shut_out(edge, inner)
+    assert gets_in(edge, outer) == (first == "91.9.1.0/24")
+    lift(edge, next(source for source in order if source != first))
+    assert gets_in(edge, inner)
+
+
+def _once(network: Network, address: str) -> Host:
+    return next((host for host in network.hosts if host.address == address), None) or network.host(address)
+
+
+def test_an_ssh_server_that_was_killed_knows_bans_at_its_first_connection(network: Network) -> None:
+    mallory, neighbour = network.host("91.9.2.1"), network.host("91.9.2.2")
+    with gate_in(network, "45.90.0.9", defence={"kernel": False}, tunnels={}) as gateway:
+        wait_for(lambda: greets(gateway, mallory), "the SSH server")
+        ban(gateway, "91.9.2.0/31")
+        before = gateway.pids
+        os.kill(before.keeper, signal.SIGSTOP)  # so that nobody can tell the new one
+        try:
+            os.kill(before.tunnels, signal.SIGKILL)
+            wait_for(lambda: gateway.pids.tunnels != before.tunnels, "another SSH server")
+            assert wait_for(lambda: [one for one in [greets(gateway, mallory)] if one is not None], "it") == [False]
+            assert greets(gateway, neighbour)
+        finally:
+            os.kill(before.keeper, signal.SIGCONT)
+
+
+def greets(gateway: Gateway, host: Host) -> bool | None:
+    """Whether the SSH server says who it is; None where nobody listens."""
+    try:
+        with plain_connection(gateway, gateway.ssh_port, at=host) as plain:
+            return read_once(plain).startswith(b"SSH-2.0-")
+    except ConnectionRefusedError:
+        return None
+    except ConnectionResetError:
+        return False
+
+
 def live(gateway: Gateway) -> list[str]:
     lines = (gateway.state / "edge" / "bans.map").read_text().splitlines()
     return [line.split()[0] for line in lines if not line.startswith("#")]
@@ -303,6 +353,16 @@ def test_without_a_keeper_the_command_line_frees_a_client_in_kernel_and_file(who
     assert "91.7.10.2" in live(whole)
     whole.start()
     assert "91.7.10.1" not in ruleset(whole.at)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_stop_leaves_no_table_whatever_became_of_the_keeper(whole: Gateway, number: int) -> None:
+    ban(whole, "91.7.11.1")
+    os.kill(whole.pids.keeper, number)
+    whole.stop()
+    assert "portward" not in ruleset(whole.at)
+    whole.start()
+    assert "91.7.11.1" in ruleset(whole.at)
 
 
 def kernel_is_on(gateway: Gateway) -> bool:

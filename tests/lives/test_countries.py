@@ -17,7 +17,7 @@ from tests.lives.network import Host, Network
 from tests.lives.places import short_directory
 from tests.lives.prefixes import given, v1, v2
 from tests.lives.raw import ask, plain_connection, request
-from tests.lives.waiting import wait_for
+from tests.lives.waiting import PATIENCE, wait_for
 from tests.unit.defense.geo.data import atlas
 
 from portward.errors import Invalid
@@ -234,6 +234,15 @@ def test_a_rule_does_not_shut_out_the_owner_who_is_logged_in(world: World) -> No
             world.gateway.cli("session", "revoke", session["id"], "--yes")
     world.gateway.change()  # what is in force is compared again
     assert not world.shows_certificate(world.far), "the exception ends with the session"
+
+
+def test_an_owner_who_logs_in_is_an_exception_in_edge_and_kernel_at_once(world: World) -> None:
+    world.rule(deny=["CN"], except_=["office"])
+    assert world.held_by_kernel
+    world.gateway.log_in("owner", at=world.office).close()
+    wait_for(lambda: "101.6.6.99/32" in world.gateway.map("owners"), "the edge", PATIENCE / 2)
+    wall = ("nft", "list", "set", "inet", "portward-walls", "owners4")
+    wait_for(lambda: "101.6.6.99" in world.here.run(*wall), "the kernel", PATIENCE / 2)
 
 
 def test_new_data_are_taken_over_under_load_without_a_lost_request(world: World, tmp_path: Path) -> None:

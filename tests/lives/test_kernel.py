@@ -196,6 +196,46 @@ def test_a_table_that_somebody_flushed_is_made_again_and_no_other_is_touched(net
     assert tables(gate) == {"theirs"}
 
 
+def test_what_an_earlier_life_left_is_in_force_until_the_new_one_has_all(network: Network, gate: Host) -> None:
+    mallory, freed = network.host("91.7.6.3"), network.host("91.7.6.4")
+    first = KernelBans(Nftables())
+
+    class Slow(Held):
+        async def pages(self, now: datetime) -> AsyncIterator[Sequence[BanBrief]]:
+            yield [ban("198.18.0.0/24")]
+            assert not reaches(mallory, gate)
+            yield self.bans
+            assert not reaches(freed, gate)
+
+    async def story(kernel: KernelBans) -> None:
+        assert not reaches(mallory, gate)
+        assert reaches(freed, gate)
+        await kernel.enforce([ban("91.7.6.4")])
+        assert not reaches(freed, gate)
+        assert gate.run("nft", "list", "sets").count("flags timeout") == 2, "what was left is gone"
+
+    async def earlier() -> None:
+        await first.follow([])
+        await first.mend(Held([ban("91.7.6.3"), ban("91.7.6.4")]), clock())
+        first.nft.release()
+
+    with gate.inside():
+        asyncio.run(earlier())
+    in_kernel(gate, story, Slow([ban("91.7.6.3")]))
+
+
+def test_a_ban_until_the_end_of_time_does_not_hold_up_the_others(network: Network, gate: Host) -> None:
+    mallory = network.host("91.7.6.5")
+
+    async def story(kernel: KernelBans) -> None:
+        far = datetime(9999, 12, 31, tzinfo=UTC)
+        await kernel.enforce([ban("91.7.6.5"), Ban("91.7.6.6", "test", "cli", clock(), far).brief])
+        assert kernel.trouble is None
+        assert not reaches(mallory, gate)
+
+    in_kernel(gate, story)
+
+
 def test_a_second_gateway_of_a_machine_leaves_the_table_of_the_first_alone(network: Network, gate: Host) -> None:
     mallory = network.host("91.7.6.2")
 

@@ -193,7 +193,7 @@ def export(
 
 
 def _in_parts(bans: Iterable["ReadBan"]) -> Iterator[list["ReadBan"]]:
-    part: list["ReadBan"] = []
+    part: list[ReadBan] = []
     room = _EVIDENCE_AT_ONCE
     for ban in bans:
         room -= sum(map(len, ban.evidence))

@@ -26,7 +26,7 @@ from typing import TypeVar
 from portward.defense.enforcement import Register
 from portward.defense.known import Known
 from portward.errors import Environment
-from portward.host.nftables import Nftables
+from portward.host.nftables import BANS, FAMILY, Nftables, removal
 from portward.model import BanBrief
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,7 @@ _LONGEST = 100 * 365 * 86400
 _LOOK_CLOSELY_EVERY = 20
 _KINDS = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 _ZERO = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - part of a netmask
-_FAMILY, _NAME = "inet", "portward"
-_TABLE = f"{_FAMILY} {_NAME}"
+_TABLE = f"{FAMILY} {BANS}"
 _GENERATIONS = ("b", "c")
 """Sets are filled beside those that are in force, which an earlier life may have left, and then take their place."""
 
@@ -108,7 +107,7 @@ class KernelBans:
     async def end(self) -> None:
         """Leave the kernel as it was."""
         async with self._changing:
-            if self._sure:
+            if self.nft.claimed:
                 await self._remove()
 
     async def adopt(self) -> None:
@@ -132,7 +131,7 @@ class KernelBans:
         with suppress(Environment):
             left = await self._left()
         self._generation = next(name for name in _GENERATIONS if name not in {generation for generation, _, _ in left})
-        if not await self._try([*([] if left else _removal()), *_skeleton(), *_entry(self._allowed, self._pages)]):
+        if not await self._try([*([] if left else [removal(BANS)]), *_skeleton(), *_entry(self._allowed, self._pages)]):
             return
         async for page in register.pages(now):
             if not await self._try([*self._sets(page, asked=False), *self._put_in(page)]):
@@ -146,12 +145,12 @@ class KernelBans:
 
     async def _remove(self) -> None:
         self._sure, self._lengths, self._known = False, set(), Known()
-        await self._try(_removal())
+        await self._try([removal(BANS)])
         self.nft.release()
 
     async def _left(self) -> Sequence[tuple[str, int, int]]:
         """The sets in force: generation, version and length of prefix. Raises `Environment` without a table."""
-        rules = json.dumps(await self.nft.ask("list", "chain", _FAMILY, _NAME, "bans"))
+        rules = json.dumps(await self.nft.ask("list", "chain", FAMILY, BANS, "bans"))
         return [(found[0], int(found[1]), int(found[2])) for found in re.findall(r'"@([bc])(\d)_(\d+)"', rules)]
 
     async def _stands(self) -> bool:
@@ -166,11 +165,11 @@ class KernelBans:
 
     async def _chains(self) -> dict[str, int]:
         """Our chains and their handles: a table that somebody removed has others when it is back."""
-        answer = [one["chain"] for one in await self.nft.ask("list", "chains", _FAMILY)]
-        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == _NAME}
+        answer = [one["chain"] for one in await self.nft.ask("list", "chains", FAMILY)]
+        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == BANS}
 
     async def _rules(self) -> int:
-        return sum("rule" in one for one in await self.nft.ask("list", "chain", _FAMILY, _NAME, "bans"))
+        return sum("rule" in one for one in await self.nft.ask("list", "chain", FAMILY, BANS, "bans"))
 
     def _sets(self, bans: Iterable[BanBrief], *, asked: bool) -> list[str]:
         """Make sets for lengths of prefix that had none; what a life that broke off left in them goes."""
@@ -237,11 +236,6 @@ class KernelBans:
         if self.trouble is None or self.trouble.message != error.message:
             log.warning("the kernel does not keep banned sources out: %s", error)
         self.trouble, self._sure = error, False
-
-
-def _removal() -> list[str]:
-    """To delete what is not there would be an error, so it is added before, in the same transaction."""
-    return [f"add table {_TABLE}\ndelete table {_TABLE}\n"]
 
 
 def _skeleton() -> list[str]:

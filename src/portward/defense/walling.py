@@ -15,9 +15,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from portward.errors import Environment
-from portward.host.nftables import Nftables
+from portward.host.nftables import FAMILY, WALLS, Nftables, removal
 
-TABLE = "inet portward-walls"
+TABLE = f"{FAMILY} {WALLS}"
 PRIORITY = -309
 """Right behind the bans, and before connection tracking (-200), as they are."""
 _AT_ONCE = 1000
@@ -58,14 +58,9 @@ class Job:
         return json.dumps(asdict(self))
 
 
-def removal() -> str:
-    """To delete what is not there would be an error, so it is added before, in the same transaction."""
-    return f"add table {TABLE}\ndelete table {TABLE}\n"
-
-
 def whole(job: Job) -> Iterator[str]:
     """The table anew, in one transaction."""
-    yield removal()
+    yield removal(WALLS)
     yield f"add table {TABLE}\n"
     for version, (_, kind) in _KINDS.items():
         for name in ("pass", "owners"):

@@ -25,15 +25,14 @@ from portward.defense.exempt import Network
 from portward.defense.geo.borders import Borders
 from portward.defense.geo.rules import GATEWAY
 from portward.defense.kernel import merged
-from portward.defense.walling import TABLE, Abroad, Job, Passing, Port, entry, removal
+from portward.defense.walling import TABLE, Abroad, Job, Passing, Port, entry
 from portward.errors import Environment
-from portward.host.nftables import Nftables
+from portward.host.nftables import FAMILY, WALLS, Nftables, removal
 
 log = logging.getLogger(__name__)
 _SECONDS = 120.0
 _AGAIN_SECONDS = 60.0
 """What the kernel refused is tried again after this."""
-_FAMILY, _NAME = TABLE.split()
 _EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -104,7 +103,7 @@ class KernelWalls:
         if not self.on:
             return {}
         with suppress(Environment):
-            found = await self._nft.ask("list", "counters", "table", _FAMILY, _NAME)
+            found = await self._nft.ask("list", "counters", "table", FAMILY, WALLS)
             return {one["counter"]["name"]: one["counter"]["packets"] for one in found if "counter" in one}
         return {}
 
@@ -176,7 +175,7 @@ class KernelWalls:
 
     async def _remove(self) -> None:
         self._in_force = None
-        await self._try(self._nft.load, removal())
+        await self._try(self._nft.load, removal(WALLS))
 
     async def _make(self, job: str) -> None:
         """In a process of its own: half a million networks would hold up everything else here."""
@@ -205,8 +204,8 @@ class KernelWalls:
 
     async def _chains(self) -> dict[str, int]:
         """Our chains and their handles: a table that somebody removed has others when it is back."""
-        answer = [one["chain"] for one in await self._nft.ask("list", "chains", _FAMILY)]
-        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == _NAME}
+        answer = [one["chain"] for one in await self._nft.ask("list", "chains", FAMILY)]
+        return {chain["name"]: chain["handle"] for chain in answer if chain["table"] == WALLS}
 
     async def _try(self, do: Callable[[str], Awaitable[None]], what: str) -> bool:
         """Whether it was done. What went wrong is kept, and told when it is new."""

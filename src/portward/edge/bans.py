@@ -50,7 +50,7 @@ class EdgeBans:
         allowed: Callable[[], Iterable[IPv4Network | IPv6Network]],
     ) -> None:
         self._runtime, self._publisher, self._allowed = runtime, publisher, allowed
-        self._path = map_file(state, "bans")
+        self._path = state.banned
         self._file = MapFile(self._path)
         self._known, self._begun = Known(), False
         self._streams = Streams(runtime, map_file(state, "stream_sources"))

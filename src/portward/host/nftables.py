@@ -18,6 +18,9 @@ from typing import Any
 from portward.errors import Environment
 from portward.host.processes import find_program
 
+FAMILY = "inet"
+BANS, WALLS = "portward", "portward-walls"
+"""Our tables."""
 _SECONDS = 60.0
 _NO_RIGHT = "Operation not permitted"
 
@@ -52,6 +55,18 @@ class Nftables:
             self._mine.close()
             self._mine = None
 
+    @property
+    def claimed(self) -> bool:
+        return self._mine is not None
+
+    async def clear(self) -> None:
+        """Take both of our tables away. Raises `Environment` also where they are another Portward's."""
+        self.claim()
+        try:
+            await self.load(removal(BANS) + removal(WALLS))
+        finally:
+            self.release()
+
     async def load(self, text: str) -> None:
         """Do all of this, in nft's own words, or nothing."""
         await self._run(("-f", "-"), text.encode(), form=())
@@ -78,6 +93,11 @@ class Nftables:
         if process.returncode:
             raise _trouble(errors.decode(errors="replace"))
         return output
+
+
+def removal(table: str) -> str:
+    """To delete what is not there would be an error, so it is added before, in the same transaction."""
+    return f"add table {FAMILY} {table}\ndelete table {FAMILY} {table}\n"
 
 
 def _trouble(said: str) -> Environment:

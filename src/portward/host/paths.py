@@ -221,6 +221,11 @@ class State:
         return self.edge / "listed.map"
 
     @property
+    def banned(self) -> Path:
+        """All bans: lines of `SOURCE UNTIL|REASON`. One of HAProxy's maps; what starts anew reads it."""
+        return self.edge / "bans.map"
+
+    @property
     def haproxy_cfg(self) -> Path:
         return self.edge / "haproxy.cfg"
 

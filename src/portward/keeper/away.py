@@ -20,7 +20,6 @@ from portward.edge.bans import EdgeBans
 from portward.edge.certificates import ShownCertificates
 from portward.edge.engine import find_engine
 from portward.edge.publisher import Publisher
-from portward.edge.render import map_file
 from portward.edge.runtime import Runtime
 from portward.errors import PortwardError
 from portward.host.nftables import Nftables
@@ -57,7 +56,7 @@ async def _tell_edge(state: State, store: Store, settings: Settings) -> None:
     """Bring its map, and the file that it reads at its next start, in line with the store."""
     if not state.edge.exists():
         return
-    file = map_file(state, "bans")
+    file = state.banned
     try:
         runtime = Runtime(state.edge_socket, state.master_socket)
         publisher = Publisher(state, find_engine(), runtime, ShownCertificates(runtime, state))

@@ -161,6 +161,13 @@ class Configuration:
             if self._in_force is not None:
                 await self._mend(self._in_force)
 
+    async def follow_owners(self) -> None:
+        """An owner may have logged in: the exceptions from the gateway's rule about countries follow at once."""
+        async with self._changing:
+            before = self._in_force
+            if before and await self._countries.owners(before.settings) != before.plan.owners:
+                await self._plan_again(before)
+
     async def pass_alpn(self, on: bool) -> None:
         """Whether connections that offer `acme-tls/1` go to who answers an authority. Raises `EdgeError`.
 
@@ -191,16 +198,20 @@ class Configuration:
     async def _mend(self, before: InForce) -> None:
         await self._own_files.refresh(before.settings.tls.files, before.plan.hosts)
         await self._certificates.renew()
-        fresh = await self._plan(before.of_file)
-        if fresh.plan != before.plan:
-            await self._publisher.publish(fresh.plan, self.certificates)
-            self._in_force = fresh
-            await self._countries.follow(fresh.settings, fresh.borders)
+        fresh = await self._plan_again(before)
         for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
             await self._record(EdgeMended(time=self._clock(), what=what))
         await self._certificates.renew()  # what the edge could not show before it was mended
         for what in await self._publisher.look(self.certificates):
             await self._record(EdgeMended(time=self._clock(), what=what))
+
+    async def _plan_again(self, before: InForce) -> InForce:
+        fresh = await self._plan(before.of_file)
+        if fresh.plan != before.plan:
+            await self._publisher.publish(fresh.plan, self.certificates)
+            self._in_force = fresh
+            await self._countries.follow(fresh.settings, fresh.borders)
+        return fresh
 
     async def _apply(self, settings: Settings, text: str) -> Outcome:
         before = self._in_force.of_file if self._in_force else None

@@ -3,6 +3,8 @@
     countries = Countries(geography, owners, walls.refuse_abroad, record, clock)
     borders = await countries.borders(settings)
     exceptions = await countries.owners(settings)        # {'198.51.100.7/32': 'ann'}
+    countries.hear([LoggedIn(…)])
+    await countries.run(configuration.follow_owners)     # until cancelled
     await countries.update(order)
 
 A rule for the whole gateway never shuts out the address from which an owner is logged in. It is an exception for as
@@ -11,7 +13,7 @@ long as that session lives, so that a slip in the file leaves time to mend it; t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -23,7 +25,7 @@ from portward.defense.geo.geography import Geography
 from portward.defense.geo.order import Order
 from portward.defense.geo.rules import GATEWAY, Rule, rules_of
 from portward.errors import PortwardError
-from portward.facts import CountriesFailed, CountriesUpdated, OwnerAbroad
+from portward.facts import CountriesFailed, CountriesUpdated, Fact, LoggedIn, OwnerAbroad
 from portward.identity.gatekeeper import Record
 from portward.identity.identity import Identity
 from portward.model import Role, Session
@@ -49,6 +51,7 @@ class Countries:
         self.geography, self._refuse_abroad = geography, refuse_abroad
         self._owners, self._record, self._clock = owners, record, clock
         self._told: set[tuple[str, str]] = set()
+        self._logged_in = asyncio.Event()
         self.borders_in_force: Borders | None = None
 
     async def borders(self, settings: Settings) -> Borders | None:
@@ -61,6 +64,21 @@ class Countries:
             return {}
         sessions = [session for session in await self._owners() if session.address][:_MOST_OWNERS]
         return {_network(session.address): session.account for session in reversed(sessions)}
+
+    def hear(self, facts: Iterable[Fact]) -> None:
+        """Whoever has logged in may be an owner."""
+        if any(isinstance(fact, LoggedIn) for fact in facts):
+            self._logged_in.set()
+
+    async def run(self, follow_owners: Callable[[], Awaitable[None]]) -> None:
+        """Have exceptions follow owners as they log in, until cancelled."""
+        while True:
+            await self._logged_in.wait()
+            self._logged_in.clear()
+            try:
+                await follow_owners()
+            except PortwardError as error:
+                log.warning("a new exception from the rule about countries waits for the next look: %s", error)
 
     async def follow(self, settings: Settings, borders: Borders | None) -> None:
         """These are in force: forget what was compiled for others, and tell of owners whom the rule would shut out."""

@@ -120,6 +120,7 @@ async def run(config: Path, state: State) -> None:
             *(config, state, engine, publisher, gate, certificates, own_files),
             *(trust, tunnelling, countries, defending.follow, journal.record, clock),
         )
+        journal.listen(countries.hear)
         settings = configuration.settings
         identity = Identity(
             store,
@@ -186,7 +187,7 @@ async def run(config: Path, state: State) -> None:
         await asyncio.to_thread(wait_for_delivery)
         await _announce(portal, store)
         work = [*chores.all(), *of_devices.all(), *defending.chores(), of_uploads, of_tunnels, of_proxies]
-        await _work(work, configuration, own_files, tunnelling, defending, stop)
+        await _work(work, configuration, countries, own_files, tunnelling, defending, stop)
         notify(STOPPING=1)
 
 
@@ -226,6 +227,7 @@ def _hear(journal: Journal, tunnelling: Tunnelling) -> Callable[[Sequence[Fact]]
 async def _work(
     chores: Sequence[Chore],
     configuration: Configuration,
+    countries: Countries,
     own_files: OwnFiles,
     tunnelling: Tunnelling,
     defending: Defending,
@@ -233,7 +235,7 @@ async def _work(
 ) -> None:
     tasks = [repeat(chore) for chore in chores]
     tasks += [_follow_file(configuration, stop), follow_own_files(own_files), _reload_at_hangup(configuration)]
-    tasks += [tunnelling.run(configuration.republish), defending.run()]
+    tasks += [tunnelling.run(configuration.republish), defending.run(), countries.run(configuration.follow_owners)]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(task) for task in tasks]
         await stop.wait()

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from portward.errors import PortwardError
+from portward.errors import Environment, PortwardError
 from portward.host.listeners import bequest, listen
+from portward.host.nftables import Nftables
 from portward.host.notify import NotifySocket, notify
 from portward.host.paths import State
 from portward.host.processes import CAP_NET_ADMIN, Child, Children
@@ -65,7 +66,10 @@ async def supervise(state: State, programs: Sequence[Program]) -> int:
         try:
             with NotifySocket(state.notify_socket) as inbox, NotifySocket(state.shelf_socket) as shelf:
                 async with Children() as children:
-                    await Supervisor(state, programs, children, inbox, shelf).run()
+                    supervisor = Supervisor(state, programs, children, inbox, shelf)
+                    await supervisor.run()
+                if supervisor.left_filters:
+                    await _clear_filters()
         finally:
             for path in state.sockets():
                 path.unlink(missing_ok=True)
@@ -90,6 +94,8 @@ class Supervisor:
         self._configured = asyncio.Event()
         self._undecided = asyncio.Event()
         """Set when it is known whether the keeper configures the edge, or dies first."""
+        self.left_filters = False
+        """Whether a program that may change the packet filter did not end by itself, and may have left its tables."""
         self._failure: StartFailed | None = None
         self._announced = False
         """Whether the keeper was ready once, and so has said where everything is."""
@@ -183,7 +189,8 @@ class Supervisor:
             leftovers.note(self._state, program.name, child.pid, self._launch)
             return await child.wait()
         finally:
-            await child.stop(program.grace)
+            code = await child.stop(program.grace)
+            self.left_filters = code != 0 if program.filters else self.left_filters
             del self._running[program.name]
             leftovers.forget(self._state, program.name)
 
@@ -253,6 +260,11 @@ class Supervisor:
         for program in self._programs:
             if program.reports and (child := self._running.get(program.name)):
                 child.signal(signal.SIGHUP)
+
+
+async def _clear_filters() -> None:
+    with suppress(Environment):  # who may not change the packet filter has left nothing there
+        await Nftables().clear()
 
 
 def spell(code: int) -> str:

@@ -122,6 +122,18 @@ def test_a_server_that_was_restarted_is_told_again_and_forgets_what_is_lifted(se
     assert _greets(server, "127.9.1.2")
 
 
+def test_a_server_that_starts_knows_what_the_edges_file_says_before_its_first_connection(server: TunnelServer) -> None:
+    server.stop()
+    server.state.banned.write_text(
+        "# a head\n127.9.2.0/24 4102444800|login|d\n127.9.3.1 1|over\n#27.9.4.1 4102444800|lifted\n"
+    )
+    server.start()
+    assert not _greets(server, "127.9.2.7")
+    assert all(_greets(server, address) for address in ("127.9.3.1", "127.9.4.1"))
+    server.state.banned.unlink()
+    asyncio.run(server.control.lift(["127.9.2.0/24"]))
+
+
 def test_a_server_that_is_away_is_no_error(server: TunnelServer) -> None:
     bans, held = SshBans(server.control, lambda: True), Held("127.9.1.1")
     server.stop()

@@ -6,6 +6,7 @@ Peers(state, rules, exchange, reports)
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import asyncssh
@@ -38,7 +39,7 @@ class Peers:
         self.approvals = Approvals()
         self.all: set[Peer] = set()
         self.banned: NetworkMap[int] = NetworkMap()
-        self._listed = state.listed
+        self._listed, self._bans = state.listed, state.banned
         self._startups: Startups[Peer] = Startups()
         self._quota = Quota()
 
@@ -64,6 +65,20 @@ class Peers:
     def depart(self, peer: Peer) -> None:
         self._startups.leave(peer, peer.address)
         self.all.discard(peer)
+
+    def recall_bans(self) -> None:
+        """Know what the edge's file says: the keeper takes a moment until it sees that this program began anew."""
+        with suppress(FileNotFoundError), self._bans.open(encoding="utf-8") as lines:
+            for line in lines:
+                source, _, rest = line.partition(" ")
+                if not source.startswith("#"):
+                    self._recall(source, rest.partition("|")[0])
+
+    def _recall(self, source: str, until: str) -> None:
+        try:
+            self.banned[source] = int(until)
+        except ValueError:  # the keeper died while it wrote; it writes the file anew when it is back
+            log.error("a line of %s can't be read: %r", self._bans, source)
 
     def ban(self, sources: Mapping[str, int]) -> None:
         """Shut networks out until then (seconds since 1970; 0: for good), and drop who is there from them."""

@@ -51,6 +51,7 @@ async def run(state: State) -> None:
         peers = Peers(state, rules, exchange, reports)
         stack.callback(peers.cut, lambda peer: True, "the gateway restarts; connect again")
         await stack.enter_async_context(ControlServer(state.tunnels_socket, peers))
+        peers.recall_bans()  # after who may tell of more is heard, and before anybody can come
         ports = await stack.enter_async_context(Ports(_server_of(state, peers)))
         await ports.listen(rules.policy.listen)
         notify(READY=1)
