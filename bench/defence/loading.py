@@ -66,7 +66,7 @@ def starting(place: Path, network: Network, count: int) -> Started:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="pb-", dir="/dev/shm") as place, Network() as network:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="pb-", dir="/dev/shm") as place, Network() as network:
         taken = importing(Path(place) / "import", network, 100_000)
         starts = [asdict(starting(Path(place) / f"start{count}", network, count)) for count in (100_000, 1_000_000)]
     print(json.dumps({"import of 100,000": taken, "starts": starts}, indent=1))

@@ -99,9 +99,9 @@ def _content(file: Path) -> bytes:
 
 def _without_past(kind: str, bans: Sequence[ReadBan], now: datetime) -> Found:
     holding = [ban for ban in bans if ban.until is None or ban.until > now]
-    over = [(ban.source, f"its ban was over at {ban.until:%Y-%m-%d %H:%M:%S} UTC") for ban in bans if ban.until]
     kept = {ban.source for ban in holding}
-    return Found(kind, holding, [one for one in over if one[0] not in kept])
+    over = [(ban.source, ban.until) for ban in bans if ban.until and ban.until <= now and ban.source not in kept]
+    return Found(kind, holding, [(source, f"its ban was over at {end:%Y-%m-%d %H:%M:%S} UTC") for source, end in over])
 
 
 def _from_json(text: str, file: Path) -> list[ReadBan]:

@@ -6,8 +6,10 @@ why_exempt(ip_network("203.0.113.7"), exemptions)   # ''
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from socket import AF_INET, inet_pton
 
 from portward.errors import Invalid
 
@@ -88,6 +90,10 @@ def canonical(text: str) -> str:
 
     An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is that IPv4 address; an interface (`%eth0`) is left away.
     """
+    plain = text.strip()
+    with suppress(OSError, ValueError):  # most are an IPv4 address, for which `ipaddress` would take far longer
+        inet_pton(AF_INET, plain)
+        return plain
     return spell(network_of(text))
 
 
