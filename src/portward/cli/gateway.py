@@ -77,18 +77,28 @@ def version(json: AsJson = False) -> None:
 
 
 def _require_configuration(config: Path, state: Path) -> None:
-    """Raises ConfigError, unless there is a last good configuration: a slip in the file must keep no gate shut."""
-    from portward.config import read
+    """Raises ConfigError, unless there is a last good configuration: a slip in the file must keep no gate shut.
+
+    A file that was in force last is not read here, which would take as long as all else that this program does.
+    """
     from portward.errors import ConfigError
     from portward.host.paths import State
 
     last_good = State(state).last_good
+    if _is_as(config, last_good):
+        return
+    from portward.config import read
+
     try:
         read(config, state=state)
     except ConfigError as error:
         if not last_good.exists():
             raise
         print(f"{error}\n{config} is not used; the last good configuration is", file=sys.stderr)
+
+
+def _is_as(config: Path, last_good: Path) -> bool:
+    return config.is_file() and last_good.is_file() and config.read_bytes() == last_good.read_bytes()
 
 
 def _warn_of_root() -> None:

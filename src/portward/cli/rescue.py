@@ -1,6 +1,5 @@
 """What works on the host itself, without a running keeper: recover, migrate."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +33,8 @@ def recover(
 
     Whoever may read the state directory may do this; it works whether Portward runs or not.
     """
+    import asyncio
+
     place = existing(state)
     print(asyncio.run(_recover(place, settings_of(config, place), drop_second_factor)))
 
@@ -41,6 +42,8 @@ def recover(
 @app.command()
 def migrate(state: StateDirectory = STATE) -> None:
     """Bring the store up to date. A snapshot is kept, and a failure changes nothing."""
+    import asyncio
+
     from portward.store import migrate as migrated
 
     place = existing(state)

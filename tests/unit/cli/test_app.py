@@ -55,7 +55,16 @@ def test_the_default_places_are_those_of_the_configuration() -> None:
 
 
 def test_start_up_loads_nothing_heavy() -> None:
-    heavy = {"pydantic", "httpx", "rich.table", "tomlkit", "sqlalchemy", "portward.config", "portward.identity"}
+    heavy = {
+        "asyncio",
+        "pydantic",
+        "httpx",
+        "rich.table",
+        "tomlkit",
+        "sqlalchemy",
+        "portward.config",
+        "portward.identity",
+    }
     code = "import sys, portward.cli.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert heavy.isdisjoint(loaded)
