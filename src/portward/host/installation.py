@@ -5,6 +5,7 @@ installation.install(domain="example.com")        # ['made /etc/systemd/system/p
 installation.uninstall()                          # data, configuration and user stay
 """
 
+import compileall
 import os
 import re
 import subprocess
@@ -42,6 +43,7 @@ class Installation:
         self._require_rights()
         self._require_reach()
         self._write(_SYSUSERS, systemd.sysusers())
+        _compile()
         self._run("systemd-sysusers", *self._tree(), os.fspath(self._at(_SYSUSERS)))
         self._write(_UNIT, systemd.unit(self.prefix))
         self._write(_COMMAND, systemd.command(self.prefix), mode=0o755)
@@ -123,3 +125,8 @@ def configuration(domain: str | None) -> str:
     """The starter configuration for a server: the usual ports, and its own domain."""
     text = STARTER.replace('":8443"', '":443"').replace('":8080"', '":80"')
     return re.sub(r'^domain = ".*"$', f'domain = "{domain}"', text, flags=re.MULTILINE) if domain else text
+
+
+def _compile() -> None:
+    """The service's user may not write beside the program, and Python would compile it anew at each start."""
+    compileall.compile_dir(Path(__file__).parents[1], quiet=2)

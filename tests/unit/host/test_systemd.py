@@ -6,12 +6,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
 from portward.errors import Environment
-from portward.host import systemd
+from portward.host import notify, systemd
 from portward.host.installation import Installation, configuration
 
 
@@ -82,6 +83,12 @@ class TestInTree:
         groups = (installation.root / "etc/group").read_text()
         assert re.search(r"^systemd-journal:.*\bportward$", groups, re.MULTILINE)
         assert re.search(r"^adm:.*\bportward$", groups, re.MULTILINE)
+
+    def test_the_service_finds_its_program_compiled(self, installation: Installation) -> None:
+        compiled = Path(cache_from_source(notify.__file__))
+        compiled.unlink(missing_ok=True)
+        installation.install()
+        assert compiled.exists()
 
     def test_installing_again_keeps_the_configuration(self, installation: Installation) -> None:
         installation.install()
