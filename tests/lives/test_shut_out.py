@@ -3,11 +3,13 @@
 Needs root, for the network.
 """
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from ssl import SSLSocket
 
 import httpx
@@ -20,7 +22,11 @@ from tests.lives.raw import connection, read_once, request
 from tests.lives.sockets import Echo
 from tests.lives.upstream import Upstream
 from tests.lives.visitor import Visitor
-from tests.lives.waiting import wait_for
+from tests.lives.waiting import PATIENCE, wait_for
+
+from portward.host.paths import State
+from portward.model import Ban
+from portward.store import Store
 
 WITHIN = 5.0
 UPGRADE = request(
@@ -121,6 +127,20 @@ def test_what_a_banned_source_holds_open_dies_and_what_a_neighbour_holds_does_no
         assert other.fetch("files", "/page").status_code == 200
         stays.sendall(b"\x89\x80\x00\x00\x00\x00")
         assert read_once(stays).startswith(b"\x8a")
+
+
+def test_a_ban_whose_maker_died_before_the_edge_heard_of_it_cuts_too(place: Place) -> None:
+    """It is in the store alone; the reconciler carries it on."""
+    mallory = place.host()
+    now = datetime.now(UTC)
+
+    async def save() -> None:
+        async with Store.open(State(place.gateway.state).database) as store:
+            await store.bans.save([Ban(mallory.address, "a drill", "cli", now, now + timedelta(hours=1))])
+
+    with web_socket(place.gateway, mallory) as goes:
+        asyncio.run(save())
+        assert is_cut(goes, time.monotonic() + PATIENCE)
 
 
 def test_a_tunnel_of_a_banned_source_ends_and_does_not_come_again(place: Place) -> None:

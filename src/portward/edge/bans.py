@@ -70,7 +70,7 @@ class EdgeBans:
             else:
                 await self._take_out(again)
                 await self._put_in(lines)
-            await self._cut(lines)
+            await self._cut(lines.__contains__)
 
     async def lift(self, sources: Collection[str]) -> None:
         async with self._changing:
@@ -101,6 +101,8 @@ class EdgeBans:
             await self._rewrite(register, now)
             await self._replace()
             self._begun = True
+            if await self._publisher.running() is not None:
+                await self._cut(self._known.__contains__)
             return [f"{abs(wanted - there) or wanted} lines of {self._path.name}"] if begun else []
 
     def _write(self, lines: Mapping[str, str], again: Collection[str]) -> None:
@@ -162,12 +164,12 @@ class EdgeBans:
         """Take what is closed out of the notes on streams behind proxies."""
         await self._streams.forget_closed()
 
-    async def _cut(self, sources: Collection[str]) -> None:
-        """End every stream of these sources; one that waits for its next request meets gate 4 instead.
+    async def _cut(self, wanted: Callable[[str], bool]) -> None:
+        """End every stream of wanted sources; one that waits for its next request meets gate 4 instead.
 
         A stream that a trusted proxy carries is noted under its own address in `stream_sources`.
         """
-        wanted, allowed = set(sources), list(self._allowed())
+        allowed = list(self._allowed())
         for pid, dump in await self._runtime.ask_everywhere("show sess"):
             streams = [(pointer, _plain(source)) for pointer, source in _HEAD.findall(dump)]
             hit = {source for source in {source for _, source in streams} if _is_among(source, wanted, allowed)}
@@ -187,7 +189,7 @@ def _words(reason: str) -> str:
     return quote(" ".join(re.sub(r"[^A-Za-z0-9 .,:_-]+", " ", reason).split())[:_REASON_CHARACTERS])
 
 
-def _is_among(source: str, wanted: Collection[str], allowed: Iterable[IPv4Network | IPv6Network]) -> bool:
+def _is_among(source: str, wanted: Callable[[str], bool], allowed: Iterable[IPv4Network | IPv6Network]) -> bool:
     try:
         address = ip_address(source)
     except ValueError:  # a Unix socket
@@ -195,7 +197,7 @@ def _is_among(source: str, wanted: Collection[str], allowed: Iterable[IPv4Networ
     if any(address in network for network in allowed):
         return False
     around = (ip_network((address, length), strict=False) for length in range(address.max_prefixlen))
-    return source in wanted or any(str(network) in wanted for network in around)
+    return wanted(source) or any(wanted(str(network)) for network in around)
 
 
 def _plain(source: str) -> str:

@@ -13,6 +13,7 @@ from portward.defense.ledger import Outcome, Wish
 from portward.errors import StoreError
 from portward.facts import (
     BanLifted,
+    ErrorAnswered,
     Fact,
     LoggedIn,
     LoginFailed,
@@ -184,6 +185,16 @@ def test_who_has_logged_in_from_there_may_mistype_a_host() -> None:
     assert given.hears(login(), knock("wik.example.com")) == []
     given.now = NOW + timedelta(days=31)
     assert given.hears(knock("wik.example.com", at=given.now)) == [STRANGER]
+
+
+def test_who_has_logged_in_from_there_may_miss_much_at_a_public_service() -> None:
+    given = Given(errors={"tries": 3})
+    missed = [
+        ErrorAnswered(time=NOW, address=address, path=f"/{number}", status=404, errors=9, requests=9)
+        for address in ("198.51.100.9", STRANGER)
+        for number in range(5)
+    ]
+    assert given.hears(login(address="198.51.100.9"), *missed) == [STRANGER]
 
 
 def test_the_owner_is_not_banned_for_what_a_crowd_tries_at_the_account() -> None:
