@@ -78,7 +78,12 @@ class Sender:
         return received if received and filled < _BUFFER_BYTES else None
 
     def _all_json(self, end: int) -> bool:
-        return self._bytes.count(b"\n", 0, end) == self._bytes.count(b"}\n", 0, end)
+        """Whether each line ends with a brace; to go from end to end takes half as long as to count b"}\\n"."""
+        at = -1
+        while (at := self._bytes.find(b"\n", at + 1, end)) >= 0:
+            if self._bytes[at - 1 : at] != b"}":
+                return False
+        return True
 
 
 def as_json(lines: bytes) -> bytes:
