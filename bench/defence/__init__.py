@@ -21,6 +21,7 @@ from tests.lives.network import Network
 
 from bench.defence import page
 from bench.defence.judging import judging
+from bench.defence.loading import importing, starting
 from bench.defence.reaction import TRIES, reactions, reactions_when_full
 from bench.defence.weight import weigh
 from bench.products.command import version_of
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "defence.json"
 MEMORY = Path("/dev/shm")  # noqa: S108
 FULL = 100_000
+MANY = 1_000_000
 Options = argparse.Namespace
 
 
@@ -78,9 +80,19 @@ def _weight(options: Options) -> dict[str, Any]:
     }
 
 
+def _loading(_options: Options) -> dict[str, Any]:
+    with _ground() as (place, network):
+        return {
+            "imported": FULL,
+            "import": importing(place / "import", network, FULL),
+            "starts": [asdict(starting(place / f"start-{count}", network, count)) for count in (FULL, MANY)],
+        }
+
+
 PARTS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "reaction": _reaction,
     "judging": _judging,
+    "loading": _loading,
     "weight": _weight,
 }
 

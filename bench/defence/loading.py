@@ -2,17 +2,13 @@
 
 taken = importing(place, network, 100_000)          # seconds of `portward ban import`
 started = starting(place, network, 1_000_000)       # Started(first=…, again=…, memory={'edge': …})
-
-`python -m bench.defence.loading` prints both. It needs root, for a network of its own.
 """
 
-import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lives.network import Network
@@ -63,14 +59,3 @@ def starting(place: Path, network: Network, count: int) -> Started:
         pass
     with gateway(place, host, "", core=_CORE) as again:
         return Started(count, first.ready, again.ready, resident_mb(again.programs))
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="pb-", dir="/dev/shm") as place, Network() as network:
-        taken = importing(Path(place) / "import", network, 100_000)
-        starts = [asdict(starting(Path(place) / f"start{count}", network, count)) for count in (100_000, 1_000_000)]
-    print(json.dumps({"import of 100,000": taken, "starts": starts}, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from typing import Any
 from bench import machine
 from bench.defence.judging import OURS, REGEX
 from bench.defence.judging import PEER as PEER_RUNNING
+from bench.defence.loading import Started
 from bench.defence.reaction import COMMAND, LOG, LOGIN, PEER
 from bench.defence.weight import NOTHING, Loaded
 from bench.figures import Figure, Sample, summarize
@@ -50,6 +51,15 @@ banned. fail2ban-regex reads the file alone, without a server.
 |---|---:|
 {speeds}
 
+## What many bans take to load
+
+`portward ban import` takes over a list of {imported:,} addresses in {importing:.1f} s. From the start of `portward up`
+until it serves, at first and again after a stop, with that many bans in the store:
+
+| bans | start | again | resident, all programs | of these the edge | the keeper |
+|---:|---:|---:|---:|---:|---:|
+{starts}
+
 ## What full lists cost
 
 A logged-in member's small requests over HTTPS (wrk, HTTP/1.1, 32 connections kept alive) and new connections with a
@@ -76,8 +86,8 @@ The kernel's own is how much its slabs and pages grew meanwhile, nftables' sets 
 
 ## Again
 
-    scripts/bench defence                       # everything, {minutes}
-    scripts/bench defence --part reaction       # or judging, or weight; the others' figures are kept
+    scripts/bench defence                       # everything, about fifteen minutes
+    scripts/bench defence --part reaction       # or judging, loading, weight; the others' figures are kept
     scripts/bench defence --docs                # writes this page
 
 It needs root, for the network.
@@ -87,7 +97,7 @@ It needs root, for the network.
 def text(results: Results) -> str:
     """The page. Raises KeyError when a part has never been measured."""
     found = machine.describe()
-    reaction, judging, weight = results["reaction"], results["judging"], results["weight"]
+    reaction, judging, loading, weight = (results[part] for part in ("reaction", "judging", "loading", "weight"))
     return TEXT.format(
         when=max(part["measured_at"] for part in results.values()),
         **reaction["versions"],
@@ -97,13 +107,15 @@ def text(results: Results) -> str:
         command=_command(reaction),
         lines=judging["lines"],
         speeds="\n".join(f"| {name} | {judging['speeds'][name]:,.0f} |" for name in (OURS, PEER_RUNNING, REGEX)),
+        imported=loading["imported"],
+        importing=loading["import"],
+        starts="\n".join(_start(Started(**one)) for one in loading["starts"]),
         weight_rounds=weight["rounds"],
         seconds=weight["seconds"],
         nothing=NOTHING.title,
         requests=_pairs(weight["pairs"], "http1", _pair_of_requests),
         connections=_pairs(weight["pairs"], "handshake", _pair_of_connections),
         loads=_loads({title: Loaded(**one) for title, one in weight["loaded"].items()}),
-        minutes="about ten minutes",
         **{key: found[key] for key in ("cores", "memory", "kernel", "system")},
     )
 
@@ -124,6 +136,13 @@ def _command(reaction: Mapping[str, Any]) -> str:
     return (
         f"With {full['bans']:,} bans there already, one more is in force after {_ms(median(full['seconds']))} "
         f"(median; p99 {_ms(p99(full['seconds']))})."
+    )
+
+
+def _start(one: Started) -> str:
+    return (
+        f"| {one.bans:,} | {one.first:.1f} s | {one.again:.1f} s | {sum(one.memory.values()):.0f} MB "
+        f"| {one.memory['edge']:.0f} MB | {one.memory['keeper']:.0f} MB |"
     )
 
 

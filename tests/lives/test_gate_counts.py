@@ -105,6 +105,17 @@ def test_nothing_is_compared_while_the_numbers_are_right(world: World) -> None:
     live(world, story)
 
 
+def test_whoever_asks_for_it_has_every_line_compared(world: World) -> None:
+    async def story(world: World) -> None:
+        there = (await world.runtime.ask(f"get map {world.path} B2")).split('value="')[1].split('"')[0]
+        await world.runtime.ask(f"set map {world.path} B2 1|mallory|x|0")
+        assert await world.gate.mend() == []
+        assert await world.gate.mend(thoroughly=True) == ["1 lines of sessions.map"]
+        assert there in await world.runtime.ask(f"get map {world.path} B2")
+
+    live(world, story)
+
+
 def test_a_line_that_was_lost_is_put_back_at_the_next_mending(world: World) -> None:
     async def story(world: World) -> None:
         await world.runtime.ask(f"del map {world.path} B2")

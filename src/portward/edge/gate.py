@@ -65,12 +65,15 @@ class Gate:
         self._register, self._routes = register, tuple(routes)
         return await self.mend()
 
-    async def mend(self) -> list[str]:
-        """The same again. Returns a sentence fragment for each map that was not as it should be."""
+    async def mend(self, *, thoroughly: bool = False) -> list[str]:
+        """The same again. Returns a sentence fragment for each map that was not as it should be.
+
+        `thoroughly`: every line is compared, however long that takes.
+        """
         if self._register is None:
             return []
         async with self._changing:
-            mended = await self._compare(self._register) if await self._is_due() else []
+            mended = await self._compare(self._register) if thoroughly or await self._is_due() else []
             return mended + await self._devices.mend()
 
     async def _is_due(self) -> bool:

@@ -195,11 +195,12 @@ class Configuration:
             await self._record(ConfigRejected(time=self._clock(), reason=str(error)))
             return self.rejected
 
-    async def _mend(self, before: InForce) -> None:
+    async def _mend(self, before: InForce, *, thoroughly: bool = False) -> None:
         await self._own_files.refresh(before.settings.tls.files, before.plan.hosts)
         await self._certificates.renew()
         fresh = await self._plan_again(before)
-        for what in await self._publisher.mend(fresh.plan, self.certificates) + await self._gate.mend():
+        mended = await self._publisher.mend(fresh.plan, self.certificates)
+        for what in mended + await self._gate.mend(thoroughly=thoroughly):
             await self._record(EdgeMended(time=self._clock(), what=what))
         await self._certificates.renew()  # what the edge could not show before it was mended
         for what in await self._publisher.look(self.certificates):
@@ -216,7 +217,7 @@ class Configuration:
     async def _apply(self, settings: Settings, text: str) -> Outcome:
         before = self._in_force.of_file if self._in_force else None
         if self._in_force and self.applied and before == settings:
-            await self._mend(self._in_force)
+            await self._mend(self._in_force, thoroughly=True)
             self.rejected = None
             return self.applied
         await self._check_ports(before, settings)

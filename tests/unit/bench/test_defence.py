@@ -75,6 +75,10 @@ def test_the_page_shows_each_part() -> None:
                 "versions": {"haproxy": "2.6.12", "nft": "1.0.6", "fail2ban": "1.0.2"},
             },
             "judging": {"measured_at": "2026-11-21", "lines": 100, "speeds": {OURS: 50_000, PEER: 5_000, REGEX: 6_000}},
+            "loading": {
+                "measured_at": "2026-11-20", "imported": 100_000, "import": 6.25,
+                "starts": [{"bans": 1_000_000, "first": 20.04, "again": 21.0, "memory": {"edge": 315, "keeper": 120}}],
+            },
             "weight": {
                 "measured_at": "2026-11-20", "rounds": 3, "seconds": 4.0,
                 "pairs": pairs, "loaded": loaded,
@@ -82,6 +86,8 @@ def test_the_page_shows_each_part() -> None:
         }
     )  # fmt: skip
     assert "Measured 2026-11-21" in text
+    assert "a list of 100,000 addresses in 6.2 s" in text
+    assert "| 1,000,000 | 20.0 s | 21.0 s | 435 MB | 315 MB | 120 MB |" in text
     assert f"| {LOG} | 2.1 ms | 2.1 ms | 2.1 ms |" in text
     assert f"| {PEER_REACTION} | 250 ms |" in text
     assert f"| {PEER} | 5,000 |" in text
