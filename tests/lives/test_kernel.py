@@ -213,6 +213,7 @@ def test_what_an_earlier_life_left_is_in_force_until_the_new_one_has_all(network
         await kernel.enforce([ban("91.7.6.4")])
         assert not reaches(freed, gate)
         assert gate.run("nft", "list", "sets").count("flags timeout") == 2, "what was left is gone"
+        assert gate.run("nft", "list", "sets").count("gc-interval 10m") == 2, "it looks through all each second"
 
     async def earlier() -> None:
         await first.follow([])

@@ -38,6 +38,9 @@ _AT_ONCE = 10_000
 _A_LINE = 1000
 _LONGEST = 100 * 365 * 86400
 _LOOK_CLOSELY_EVERY = 20
+_SWEEPING = "10m"
+"""How often the kernel takes out what is over. A ban ends on time all the same; but to look through a million of them
+takes some 50 ms of a core, each second by default."""
 _KINDS = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 _ZERO = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - part of a netmask
 _TABLE = f"{FAMILY} {BANS}"
@@ -179,7 +182,7 @@ class KernelBans:
 
     def _set(self, version: int, length: int) -> str:
         name = f"{_TABLE} {self._generation}{version}_{length}"
-        made = f"add set {name} {{ type {_KINDS[version][1]}; flags timeout; }}\n"
+        made = f"add set {name} {{ type {_KINDS[version][1]}; flags timeout; gc-interval {_SWEEPING}; }}\n"
         return f"{made}delete set {name}\n{made}"
 
     def _rule(self, version: int, length: int) -> str:
